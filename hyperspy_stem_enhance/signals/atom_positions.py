@@ -1,0 +1,459 @@
+"""The signal that holds the atom columns found in each image.
+
+One array of columns per image, of any length: a ragged signal with the
+navigation shape of the images. The image axes are kept in the metadata, so
+that calibrated coordinates survive saving, loading and slicing.
+"""
+
+import numpy as np
+from hyperspy._signals.lazy import LazySignal
+from hyperspy.axes import UniformDataAxis
+from hyperspy.signals import BaseSignal
+
+from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+
+# Written by other steps about the image, wrong or pointless for positions.
+_DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers")
+
+
+class AtomPositions(BaseSignal):
+    """Atom columns found in one image, a stack or a movie.
+
+    ``data`` is an array of objects with the navigation shape of the
+    images. Each element is a float32 array of shape (n_atoms, k) whose
+    columns are named in :attr:`column_names`; the first two are the row
+    ``y`` and the column ``x`` in pixels, counted from the centre of the
+    first pixel. An image without atoms has an array of shape (0, k).
+
+    A single image gives the navigation shape (1,), so that
+    ``atoms.inav[0]`` works for one image as for many and saved files can
+    be loaded.
+
+    Use :meth:`from_arrays` to make one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hyperspy_stem_enhance.signals.atom_positions import (
+    ...     AtomPositions
+    ... )
+    >>> atoms = AtomPositions.from_arrays([np.ones((3, 2)), np.ones((0, 2))])
+    >>> atoms
+    <AtomPositions, title: , dimensions: (2|ragged)>
+    >>> atoms.n_atoms
+    array([3, 0])
+    """
+
+    _signal_type = "AtomPositions"
+    _signal_dimension = 0
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if kwargs.get("full_initialisation", True):
+            if self.data.dtype != object:
+                raise TypeError(
+                    f"data is an array of {self.data.dtype}, expected an object "
+                    "array with one (n_atoms, k) array per image. Use "
+                    "AtomPositions.from_arrays to make the signal."
+                )
+            # HyperSpy infers False from the axes of a signal made by hand.
+            self.axes_manager._ragged = True
+            self._keep_navigation_axis()
+
+    @classmethod
+    def from_arrays(cls, arrays, image=None, column_names=None):
+        """Make the signal from one array of columns per image.
+
+        Parameters
+        ----------
+        arrays : array-like or dask.array.Array
+            A list of (n_atoms, k) arrays, an object array of them with the
+            navigation shape of the images in array order, or a single
+            (n_atoms, k) array. A dask array of objects gives a lazy signal.
+        image : hyperspy.api.signals.Signal2D, optional
+            The images the columns were found in. Navigation axes, title,
+            metadata and the calibration of the image axes are taken from
+            it. Without it coordinates are in pixels.
+        column_names : sequence of str, optional
+            Names of the k columns, starting with ``"y", "x"``. The default
+            is the first k of ``("y", "x", "intensity", "sigma",
+            "confidence")``.
+
+        Returns
+        -------
+        AtomPositions or LazyAtomPositions
+
+        Raises
+        ------
+        ValueError
+            If shapes, names or navigation shapes do not match, or if an
+            axis of ``image`` is not uniform.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> from hyperspy_stem_enhance.signals.atom_positions import (
+        ...     AtomPositions
+        ... )
+        >>> image = hs.signals.Signal2D(np.zeros((32, 48)))
+        >>> AtomPositions.from_arrays(np.array([[3.5, 40.1]]), image=image)
+        <AtomPositions, title: , dimensions: (1|ragged)>
+        """
+        data, names = _ragged_data(arrays, column_names)
+        metadata, axes = {}, [{"size": n, "navigate": True} for n in data.shape]
+        if image is not None:
+            shape = image.axes_manager._navigation_shape_in_array or (1,)
+            if data.shape != shape:
+                raise ValueError(
+                    f"arrays has the shape {data.shape}, expected one array of "
+                    f"columns per image: {shape}."
+                )
+            metadata = image.metadata.deepcopy().as_dictionary()
+            for node in _DROPPED_METADATA:
+                metadata.pop(node, None)
+            if image.axes_manager.navigation_dimension:
+                axes = image.axes_manager._get_navigation_axes_dicts()
+        node = {"column_names": list(names)}
+        if image is not None:
+            node["image_axes"] = _image_axes_dictionary(image)
+        metadata["Atom_positions"] = node
+        lazy = not isinstance(data, np.ndarray)
+        signal_class = LazyAtomPositions if lazy else AtomPositions
+        return signal_class(data, axes=axes, metadata=metadata, ragged=True)
+
+    def _keep_navigation_axis(self):
+        """Give a single image a navigation axis of size 1.
+
+        HyperSpy writes ragged signals without navigation axes, but cannot
+        read them.
+        """
+        if self.axes_manager.navigation_dimension == 0:
+            self.data = self.data.reshape((1,))
+            axis = {"size": 1, "navigate": True, "index_in_array": 0}
+            self.axes_manager._append_axis(**axis)
+
+    def _slicer(self, slices, isNavigation=None, out=None):
+        if isNavigation and out is None:
+            index = self._get_array_slices(slices, True)
+            if not any(isinstance(i, slice) for i in index):
+                # Slices keep the element an object array, lazy or not.
+                index = tuple(slice(i, i + 1) for i in index)
+                single = self._deepcopy_with_new_data(self.data[index].reshape(1))
+                single.axes_manager.remove(list(single.axes_manager._axes))
+                single._keep_navigation_axis()
+                return single
+        return super()._slicer(slices, isNavigation, out)
+
+    def save(self, *args, **kwargs):
+        if self._lazy:  # HyperSpy's writer takes no ragged dask arrays
+            computed = self.deepcopy()
+            computed.compute()
+            return computed.save(*args, **kwargs)
+        self._keep_navigation_axis()
+        return super().save(*args, **kwargs)
+
+    save.__doc__ = BaseSignal.save.__doc__
+
+    @property
+    def column_names(self):
+        """Names of the columns of each array, ``("y", "x", ...)``."""
+        names = self.metadata.get_item("Atom_positions.column_names")
+        return COLUMN_NAMES if names is None else tuple(str(name) for name in names)
+
+    @property
+    def image_axes(self):
+        """Axes (y, x) of the images, as uniform HyperSpy axes.
+
+        Uncalibrated axes of unknown size where the signal was made
+        without an image.
+        """
+        axes = []
+        for key in "yx":
+            node = self.metadata.get_item(f"Atom_positions.image_axes.{key}")
+            axes.append(
+                UniformDataAxis(**node.as_dictionary() if node else {"size": 1})
+            )
+        return tuple(axes)
+
+    @property
+    def n_atoms(self):
+        """Number of atoms in each image.
+
+        Returns
+        -------
+        numpy.ndarray of int
+            With the navigation shape in array order. Computes a lazy
+            signal.
+        """
+        data = self._eager_data()
+        counts = [len(columns) for columns in data.ravel()]
+        return np.array(counts, dtype=int).reshape(data.shape)
+
+    def to_dataframe(self):
+        """Table of all atoms with pixel and calibrated coordinates.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per atom: ``frame`` (index of the image, counted in
+            array order), for two or more navigation axes also one column
+            ``frame_<axis name>`` each in the order of ``inav``, then
+            :attr:`column_names` (positions in pixels), ``y_calibrated``,
+            ``x_calibrated`` (``offset + scale * pixel`` of the image axes)
+            and their ``units`` ("px" where the image has none).
+
+        Examples
+        --------
+        >>> from hyperspy_stem_enhance.signals.atom_positions import (
+        ...     AtomPositions
+        ... )
+        >>> atoms = AtomPositions.from_arrays([[[2.0, 5.0], [4.0, 1.0]]])
+        >>> list(atoms.to_dataframe().columns)
+        ['frame', 'y', 'x', 'y_calibrated', 'x_calibrated', 'units']
+        """
+        import pandas as pd
+
+        data = self._eager_data()
+        counts = [len(columns) for columns in data.ravel()]
+        frame = np.repeat(np.arange(data.size), counts)
+        table = {"frame": frame}
+        if data.ndim > 1:
+            indices = np.unravel_index(frame, data.shape)
+            for number, axis in enumerate(self.axes_manager.navigation_axes):
+                name = axis.name if isinstance(axis.name, str) else number
+                table[f"frame_{name}"] = indices[axis.index_in_array]
+        columns = np.concatenate([np.asarray(c) for c in data.ravel()])
+        table |= dict(zip(self.column_names, columns.T, strict=True))
+        y_axis, x_axis = self.image_axes
+        table["y_calibrated"] = y_axis.offset + y_axis.scale * columns[:, 0]
+        table["x_calibrated"] = x_axis.offset + x_axis.scale * columns[:, 1]
+        units = [_units(axis) or "px" for axis in (y_axis, x_axis)]
+        label = units[0] if units[0] == units[1] else "y {}, x {}".format(*units)
+        table["units"] = np.full(frame.size, label, dtype=object)
+        return pd.DataFrame(table)
+
+    def to_markers(self, sizes=4, color="red", **kwargs):
+        """Points to draw over the images with ``image.add_marker``.
+
+        Parameters
+        ----------
+        sizes : float
+            Radius of the points on the screen, in points.
+        color : str or tuple
+            Matplotlib colour.
+        **kwargs
+            Passed to :class:`hyperspy.api.plot.markers.Points`.
+
+        Returns
+        -------
+        hyperspy.api.plot.markers.Points
+            In the calibrated coordinates of the images. For more than one
+            image the points follow the navigation.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> from hyperspy_stem_enhance.signals.atom_positions import (
+        ...     AtomPositions
+        ... )
+        >>> image = hs.signals.Signal2D(np.zeros((32, 48)))
+        >>> atoms = AtomPositions.from_arrays(np.array([[3.5, 40.1]]), image)
+        >>> image.plot()
+        >>> image.add_marker(atoms.to_markers())
+        """
+        from hyperspy.api import plot
+
+        y_axis, x_axis = self.image_axes
+        scale = np.array([x_axis.scale, y_axis.scale])
+        offset = np.array([x_axis.offset, y_axis.offset])
+        if self.data.size == 1:
+            offsets = self.single_array("to_markers")[:, 1::-1] * scale + offset
+        else:
+            # Markers index by (x, y, ...), arrays by (..., y, x).
+            offsets = self._map_arrays(_marker_offsets, scale=scale, offset=offset).T
+        return plot.markers.Points(offsets=offsets, sizes=sizes, color=color, **kwargs)
+
+    def to_atomap(self, image, original_image=None, refine=False):
+        """Atomap sublattice with these columns.
+
+        Parameters
+        ----------
+        image : hyperspy.api.signals.Signal2D
+            The single image shown by the sublattice. Its pixel size and
+            units are taken.
+        original_image : hyperspy.api.signals.Signal2D, optional
+            The image that Atomap refines on and measures intensities from,
+            for instance the raw one. The default is ``image``.
+        refine : bool
+            Refine with Atomap: centre of mass, then 2-D Gaussians (30 to
+            200 ms per atom).
+
+        Returns
+        -------
+        atomap.sublattice.Sublattice
+
+        Raises
+        ------
+        ValueError
+            If this signal or ``image`` holds more than one image, if the
+            pixels are not square, or if shapes differ.
+
+        Notes
+        -----
+        Atomap's positions are (x, y), these are (y, x).
+
+        See Also
+        --------
+        hyperspy_stem_enhance.interop.atomap.make_sublattice
+
+        Examples
+        --------
+        >>> lattice = atoms.inav[0].to_atomap(image=s)  # doctest: +SKIP
+        """
+        from hyperspy_stem_enhance.interop.atomap import make_sublattice
+
+        positions = self.single_array("to_atomap")
+        return make_sublattice(positions, image, original_image, refine=refine)
+
+    def plot(self, image=None, **kwargs):
+        """Plot the columns over the images they were found in.
+
+        Parameters
+        ----------
+        image : hyperspy.api.signals.Signal2D
+            With the navigation shape of this signal; it is plotted and
+            gets the columns as markers.
+        **kwargs
+            Passed to :meth:`to_markers`.
+        """
+        if image is None:
+            raise ValueError(
+                "image=None: the positions are drawn over an image. Use "
+                "atoms.plot(image) with the image they were found in."
+            )
+        image.plot()
+        image.add_marker(self.to_markers(**kwargs))
+
+    def single_array(self, caller="this"):
+        """The array of columns of a signal with a single image.
+
+        Parameters
+        ----------
+        caller : str
+            What needs it, for the error message.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n_atoms, k)
+
+        Raises
+        ------
+        ValueError
+            If the signal holds more than one image.
+        """
+        if self.data.size != 1:
+            raise ValueError(
+                f"{caller} takes the atoms of one image, these have the "
+                f"navigation shape {self.axes_manager.navigation_shape}. Choose "
+                "one with inav, for example atoms.inav[0]."
+            )
+        return self._eager_data().ravel()[0]
+
+    def _eager_data(self):
+        return self.data.compute() if self._lazy else self.data
+
+    def _map_arrays(self, function, **kwargs):
+        """Object array of ``function(array, **kwargs)`` per image."""
+        if self._lazy:
+            meta = np.empty((0,) * self.data.ndim, dtype=object)
+            return self.data.map_blocks(
+                _map_block, function=function, kwargs=kwargs, dtype=object, meta=meta
+            )
+        return _map_block(self.data, function, kwargs)
+
+
+class LazyAtomPositions(LazySignal, AtomPositions):
+    """Atom columns not yet computed; see :class:`AtomPositions`.
+
+    ``data`` is a dask array of objects; ``compute()`` turns the signal
+    into :class:`AtomPositions`.
+    """
+
+    _lazy = True
+
+
+def _map_block(block, function, kwargs):
+    out = np.empty(block.shape, dtype=object)
+    for index in np.ndindex(block.shape):
+        out[index] = function(block[index], **kwargs)
+    return out
+
+
+def _marker_offsets(columns, scale, offset):
+    return columns[:, 1::-1] * scale + offset
+
+
+def _units(axis):
+    return axis.units if isinstance(axis.units, str) and axis.units else None
+
+
+def _image_axes_dictionary(image):
+    """Calibration of the image axes as plain values, by key y and x."""
+    axes = {}
+    for key, axis in zip("yx", image.axes_manager.signal_axes[::-1], strict=True):
+        if not axis.is_uniform:
+            raise ValueError(
+                f"The {key} axis of image ({axis.name}) is not uniform. Convert it "
+                "with axis.convert_to_uniform_axis() first."
+            )
+        node = {"scale": axis.scale, "offset": axis.offset, "size": axis.size}
+        if isinstance(axis.name, str):
+            node["name"] = axis.name
+        if _units(axis):
+            node["units"] = axis.units
+        axes[key] = node
+    return axes
+
+
+def _ragged_data(arrays, column_names):
+    """Object array (numpy or dask) of (n, k) arrays, and the k names."""
+    if hasattr(arrays, "dask"):
+        data = arrays.reshape((1,)) if arrays.ndim == 0 else arrays
+        return data, _check_names(column_names or COLUMN_NAMES)
+    if not (isinstance(arrays, np.ndarray) and arrays.dtype == object):
+        if isinstance(arrays, np.ndarray) and arrays.ndim == 2:
+            arrays = [arrays]
+        listed, arrays = arrays, np.empty(len(arrays), dtype=object)
+        for index, columns in enumerate(listed):
+            arrays[index] = np.asarray(columns, dtype=np.float32)
+    data = np.empty(arrays.shape or (1,), dtype=object)
+    shapes = {np.shape(columns) for columns in arrays.ravel()}
+    widths = {shape[1] for shape in shapes if len(shape) == 2}
+    if any(len(shape) != 2 for shape in shapes) or len(widths) > 1:
+        raise ValueError(
+            f"arrays has elements of the shapes {sorted(shapes)}, expected "
+            "(n_atoms, k) with the same k for every image."
+        )
+    k = widths.pop() if widths else len(COLUMN_NAMES)
+    if column_names is None and k > len(COLUMN_NAMES):
+        raise ValueError(
+            f"column_names is missing for arrays with {k} columns. Name them, "
+            "starting with 'y', 'x'."
+        )
+    names = _check_names(COLUMN_NAMES[:k] if column_names is None else column_names)
+    if len(names) != k:
+        raise ValueError(
+            f"column_names={names} names {len(names)} columns, the arrays have {k}."
+        )
+    for index, columns in zip(np.ndindex(data.shape), arrays.ravel(), strict=True):
+        data[index] = np.ascontiguousarray(columns, dtype=np.float32)
+    return data, names
+
+
+def _check_names(names):
+    names = tuple(names)
+    if names[:2] != ("y", "x"):
+        raise ValueError(f"column_names={names} must start with 'y', 'x'.")
+    return names
