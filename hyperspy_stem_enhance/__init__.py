@@ -1,3 +1,52 @@
-"""HyperSpy extension for atomic-resolution electron microscopy images."""
+"""HyperSpy extension for atomic-resolution electron microscopy images.
+
+Importing it gives every ``Signal2D`` of HyperSpy the methods
+``calibrate_noise``, ``enhance_sfin`` and ``detect_atoms``. Where HyperSpy
+is not installed, the modules that work on arrays can still be imported.
+"""
+
+import importlib
+from importlib.util import find_spec
 
 __version__ = "0.1.0.dev0"
+
+_MODULES = (
+    "detect",
+    "enhance",
+    "metrics",
+    "models",
+    "noise",
+    "simulate",
+    "train",
+)
+
+_CLASSES = {
+    "AtomPositions": "atom_positions",
+    "LazyAtomPositions": "atom_positions",
+    "LazyNoiseCalibration": "noise_calibration",
+    "LazySTEMImage": "stem_image",
+    "NoiseCalibration": "noise_calibration",
+    "STEMImage": "stem_image",
+}
+
+__all__ = ["__version__", *_MODULES, *_CLASSES]
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+def __getattr__(name):
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _CLASSES:
+        module = importlib.import_module(f"{__name__}.signals.{_CLASSES[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+if find_spec("hyperspy") is not None:
+    from ._register import register
+
+    register()
+    del register

@@ -1,0 +1,391 @@
+"""Turn a function of a batch of images into eager or dask work.
+
+The one place where a signal of any navigation shape meets the array
+functions of this package: `map_frames` cuts the data into blocks of whole
+frames, calls the function on batches whose size is bounded in memory, and
+puts the results together as an array of images, of vectors or of tables.
+"""
+
+import math
+import os
+import sys
+import threading
+import warnings
+from contextlib import nullcontext
+
+import numpy as np
+
+# float32 bytes of the frames in one dask block, and in one call of a function
+BLOCK_BYTES = 2**26
+CALL_BYTES = 2**23
+
+OUTPUTS = ("image", "vector", "ragged")
+
+_turns = None
+_turns_lock = threading.Lock()
+_reported = set()
+
+
+def map_frames(
+    signal,
+    function,
+    output="image",
+    *,
+    size=None,
+    dtype=np.float32,
+    kwargs=None,
+    describe=None,
+    refuse_constant=False,
+    lazy_output=None,
+    show_progressbar=None,
+    num_workers=None,
+):
+    """Apply a function of a batch of images to all frames of a signal.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+        Real images, signal axes last in the array; eager or lazy.
+    function : callable
+        Called as ``function(frames, **kwargs)`` with an array of shape
+        (n, h, w), in native byte order, contiguous, in the signal's dtype
+        (float16 as float32, bool as uint8). Returns n results: an array
+        (n, h, w), an array (n, size), or a sequence of n arrays (m, size).
+        It must be defined at the top of a module, so that it can be
+        pickled, and raise ValueError for a frame it cannot use.
+    output : {"image", "vector", "ragged"}, optional
+        What one frame becomes: an image (default), a vector of `size`
+        numbers, or a table of any number of rows and `size` columns.
+    size : int or tuple of int, optional
+        Length of a vector, number of columns of a table, or shape of an
+        image. Not needed for images of the shape of the input.
+    dtype : numpy.dtype, optional
+        Floating dtype of the result (of each table, if ragged).
+    kwargs : dict, optional
+        Further arguments of `function`; they must be picklable.
+    describe : callable, optional
+        Called with the first frame of each block, returns a dict from a
+        kind of defect to a text. The first of each kind is reported.
+    refuse_constant : bool, optional
+        Whether a frame of one single value counts as a bad frame.
+    lazy_output : bool, optional
+        Whether to return a dask array. By default, as the signal.
+    show_progressbar : bool, optional
+        By default, HyperSpy's preference.
+    num_workers : int, optional
+        Number of dask workers. By default, dask's own choice.
+
+    Returns
+    -------
+    numpy.ndarray or dask.array.Array
+        Shape (navigation..., h, w), (navigation..., size), or for ragged
+        output an object array with the navigation shape, which is (1,)
+        for a single image, since HyperSpy cannot load the shape ().
+
+    Raises
+    ------
+    ValueError
+        If the signal is a single image that cannot be used.
+
+    Warns
+    -----
+    UserWarning
+        For each frame of a series that cannot be used: it is NaN, or has
+        a table without rows, in the result. For the first frame with
+        pixels that are not finite, or with a defect that is described.
+
+    Notes
+    -----
+    Frames that are in memory already are computed by threads of this
+    process. Lazy ones go to whatever scheduler dask is set to, and on
+    the workers of a cluster only the names in `kwargs` are sent, never a
+    network.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> import numpy as np
+    >>> from hyperspy_stem_enhance.lazy import map_frames
+    >>> s = hs.signals.Signal2D(np.ones((5, 16, 16), dtype="uint8"))
+    >>> map_frames(s, np.negative, show_progressbar=False).shape
+    (5, 16, 16)
+    """
+    if output not in OUTPUTS:
+        raise ValueError(f"output={output!r} is unknown; use one of {OUTPUTS}")
+    lazy_input = signal._lazy
+    data = signal.data
+    single = data.ndim == 2
+    if single:
+        data = data[np.newaxis]
+    blocks = _whole_frames(data, num_workers)
+    if output == "image" and size is None:
+        size = data.shape[-2:]
+    mapped = _map_blocks(
+        blocks,
+        output,
+        size,
+        np.dtype(dtype),
+        function=function,
+        kwargs=dict(kwargs or {}),
+        describe=describe,
+        refuse_constant=refuse_constant,
+        single=single,
+        run=blocks.name,
+    )
+    if single and output != "ragged":
+        mapped = mapped[0]
+    if lazy_input if lazy_output is None else lazy_output:
+        return mapped
+    return _compute(mapped, not lazy_input, show_progressbar, num_workers)
+
+
+def network_turn():
+    """Context in which a thread may run a network on the processor.
+
+    PyTorch splits each operation over threads of its own; every dask
+    worker thread doing that at once would start the number of workers
+    times as many threads as there are cores. In this context there are at
+    most as many callers at a time as the cores can serve: one where PyTorch
+    uses all cores, as many as cores where it is set to use one (which
+    dask's clusters do).
+
+    Returns
+    -------
+    threading.Semaphore
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance.lazy import network_turn
+    >>> with network_turn():
+    ...     pass  # run a network here
+    """
+    global _turns
+    with _turns_lock:
+        if _turns is None:
+            import torch
+
+            turns = _count_cores() // torch.get_num_threads()
+            _turns = threading.BoundedSemaphore(max(1, turns))
+        return _turns
+
+
+def _count_cores():
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _whole_frames(data, num_workers):
+    """Return data as a dask array whose blocks hold whole frames, not too many."""
+    import dask
+    import dask.array as da
+
+    frame_bytes = 4 * math.prod(data.shape[-2:])
+    if isinstance(data, da.Array):
+        chunks = _split_chunks(data.chunks[:-2], max(1, BLOCK_BYTES // frame_bytes))
+        return data.rechunk((*chunks, *((n,) for n in data.shape[-2:])))
+    # In memory: one call per block, and blocks for all workers
+    workers = num_workers or dask.config.get("num_workers", None) or _count_cores()
+    n_frames = math.prod(data.shape[:-2])
+    per_block = min(CALL_BYTES // frame_bytes, math.ceil(n_frames / (4 * workers)))
+    whole = tuple((n,) for n in data.shape)
+    chunks = _split_chunks(whole[:-2], max(1, per_block))
+    # The name would otherwise be a hash of all the data
+    return da.from_array(data, chunks=(*chunks, *whole[-2:]), name=False)
+
+
+def _split_chunks(chunks, n_frames):
+    """Split navigation chunks so that a block has at most `n_frames` frames."""
+    result = []
+    for sizes in reversed(chunks):
+        pieces = []
+        for size in sizes:
+            n = max(1, math.ceil(size / n_frames))
+            pieces += [size // n + (i < size % n) for i in range(n)]
+        result.insert(0, tuple(pieces))
+        n_frames = max(1, n_frames // max(pieces))
+    return tuple(result)
+
+
+def _map_blocks(blocks, output, size, dtype, **settings):
+    nav = blocks.chunks[:-2]
+    signal_axes = [blocks.ndim - 2, blocks.ndim - 1]
+    if output == "image":
+        shape = tuple(size)
+        layout = {"chunks": (*nav, *((n,) for n in shape))}
+    elif output == "vector":
+        shape = (size,)
+        layout = {
+            "drop_axis": signal_axes,
+            "new_axis": len(nav),
+            "chunks": (*nav, shape),
+        }
+    else:
+        shape = (0, size)
+        layout = {"drop_axis": signal_axes, "chunks": nav}
+    ndim = len(nav) + {"image": 2, "vector": 1, "ragged": 0}[output]
+    return blocks.map_blocks(
+        _run_block,
+        **layout,
+        # With meta, dask does not call the function to learn what it returns
+        meta=np.empty((0,) * ndim, object if output == "ragged" else dtype),
+        ragged=output == "ragged",
+        shape=shape,
+        result_dtype=dtype,
+        **settings,
+    )
+
+
+def _compute(array, in_memory, show_progressbar, num_workers):
+    import dask.array as da
+    from tqdm.dask import TqdmCallback
+
+    if show_progressbar is None:
+        from hyperspy.defaults_parser import preferences
+
+        show_progressbar = preferences.General.show_progressbar
+    options = {} if num_workers is None else {"num_workers": num_workers}
+    with TqdmCallback() if show_progressbar else nullcontext():
+        if not in_memory:
+            return array.compute(**options)
+        result = np.empty(array.shape, array.dtype)
+        da.store(array, result, lock=False, scheduler="threads", **options)
+        return result
+
+
+def _run_block(
+    block,
+    function,
+    kwargs,
+    describe,
+    refuse_constant,
+    single,
+    run,
+    ragged,
+    shape,
+    result_dtype,
+    block_info=None,
+):
+    """Run the function on the batches of one block; dask calls this."""
+    nav_shape = block.shape[:-2]
+    frames = block.reshape((-1, *block.shape[-2:]))
+    corner = [start for start, _ in block_info[0]["array-location"]]
+    if ragged:
+        result = np.empty(len(frames), dtype=object)
+    else:
+        result = np.empty((len(frames), *shape), dtype=result_dtype)
+    step = max(1, CALL_BYTES // (4 * math.prod(block.shape[-2:])))
+    for start in range(0, len(frames), step):
+        batch = _as_native(frames[start : start + step])
+        names = [
+            _name_frame(corner, nav_shape, start + i, single) for i in range(len(batch))
+        ]
+        for frame, name in zip(batch, names, strict=True):
+            _report_defects(name, _describe_non_finite(frame), run)
+        if describe is not None and start == 0 and np.isfinite(batch[0]).any():
+            _report_defects(names[0], describe(batch[0]), run)
+        values, reasons = _run_batch(batch, function, kwargs, refuse_constant)
+        for i, (name, value) in enumerate(zip(names, values, strict=True)):
+            if value is None:
+                _refuse(name, reasons[i], single)
+                value = np.full(shape, np.nan, dtype=result_dtype)
+            result[start + i] = np.asarray(value, dtype=result_dtype)
+    return result.reshape(nav_shape + result.shape[1:])
+
+
+def _as_native(frames):
+    """Return contiguous frames in a dtype that SciPy and PyTorch know."""
+    dtype = frames.dtype.newbyteorder("=")
+    replacement = {"e": np.float32, "?": np.uint8, "g": np.float64}
+    return np.ascontiguousarray(frames, dtype=replacement.get(dtype.char, dtype))
+
+
+def _name_frame(corner, nav_shape, index, single):
+    """Name a frame as a user of HyperSpy finds it: fastest axis first."""
+    if single:
+        return "the image"
+    local = np.unravel_index(index, nav_shape)
+    position = [int(c + i) for c, i in zip(corner, local, strict=False)]
+    return f"frame inav[{', '.join(map(str, reversed(position)))}]"
+
+
+def _run_batch(frames, function, kwargs, refuse_constant):
+    """Return one result or None per frame, and why there is none."""
+    reasons = [_find_problem(frame, refuse_constant) for frame in frames]
+    usable = [i for i, reason in enumerate(reasons) if reason is None]
+    values = [None] * len(frames)
+    if not usable:
+        return values, reasons
+    batch = frames if len(usable) == len(frames) else frames[usable]
+    try:
+        results = _call(function, batch, kwargs)
+    except Exception as error:
+        if not _blames_a_frame(error):
+            raise
+        results = []
+        for i in usable:
+            try:
+                results += _call(function, frames[i : i + 1], kwargs)
+            except Exception as error:
+                if not _blames_a_frame(error):
+                    raise
+                reasons[i] = str(error) or type(error).__name__
+                results.append(None)
+    for i, value in zip(usable, results, strict=True):
+        values[i] = value
+    return values, reasons
+
+
+def _call(function, frames, kwargs):
+    results = list(function(frames, **kwargs))
+    if len(results) != len(frames):
+        raise TypeError(
+            f"{function.__name__} returned {len(results)} results for "
+            f"{len(frames)} frames; it must return one for each"
+        )
+    return results
+
+
+def _find_problem(frame, refuse_constant):
+    finite = frame[np.isfinite(frame)]
+    if finite.size == 0:
+        return "it has no finite pixel; check the file and the detector"
+    if refuse_constant and finite.min() == finite.max():
+        return (
+            f"all its pixels are {finite[0]:g}; check that the detector "
+            "was recording, or crop to the part with an image"
+        )
+    return None
+
+
+def _blames_a_frame(error):
+    """Tell an error about the data from one about the machine or the code."""
+    if type(error).__module__.split(".")[0] == "torch":  # out of memory, driver
+        return False
+    return isinstance(error, ValueError | ArithmeticError | LookupError | RuntimeError)
+
+
+def _refuse(name, reason, single):
+    if single:
+        raise ValueError(f"{name} cannot be used: {reason}")
+    _warn(f"{name} cannot be used: {reason}. Its result is NaN or empty.")
+
+
+def _describe_non_finite(frame):
+    n = frame.size - np.count_nonzero(np.isfinite(frame))
+    if n in (0, frame.size):
+        return {}
+    return {"non-finite": f"{n} pixels that are not finite (NaN or infinite)"}
+
+
+def _report_defects(name, defects, run):
+    for kind, text in defects.items():
+        if (run, kind) not in _reported:
+            _reported.add((run, kind))
+            _warn(f"{name} has {text}. Further frames like it are not reported.")
+
+
+def _warn(message):
+    # On a cluster's worker, this one also reaches the user's own session
+    module = sys.modules.get("distributed", warnings)
+    module.warn(message, UserWarning, stacklevel=3)

@@ -1,0 +1,126 @@
+"""Check what a user passes to the methods of image signals."""
+
+import numpy as np
+
+from hyperspy_stem_enhance.noise.parameters import MODES
+
+MIN_SIDE = 16  # pixels; no column and its surroundings fit in less
+
+
+def check_images(signal):
+    """Raise unless a signal holds real images that can be worked on.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not a real number: RGB, complex, object, ...
+    ValueError
+        If there is no image, the images are smaller than 16 pixels along
+        a side, or the signal axes are not the last ones of the array.
+    """
+    axes = signal.axes_manager
+    if axes.signal_dimension != 2:
+        raise ValueError(
+            f"the signal dimension is {axes.signal_dimension}, expected images, "
+            "which have 2; use `s.transpose(signal_axes=...)` to choose the two axes"
+        )
+    _check_dtype(signal.data.dtype)
+    if set(axes.signal_indices_in_array) != {
+        signal.data.ndim - 2,
+        signal.data.ndim - 1,
+    }:
+        raise ValueError(
+            f"the signal axes are the axes {axes.signal_indices_in_array} of the data, "
+            "expected the last two; use `s.transpose(signal_axes=...)`, which moves them"
+        )
+    if 0 in signal.data.shape:
+        raise ValueError(
+            f"the data are empty (shape {signal.data.shape}); give at least one image"
+        )
+    if min(axes.signal_shape) < MIN_SIDE:
+        raise ValueError(
+            f"the images have {axes.signal_shape} pixels (x, y), expected at least "
+            f"{MIN_SIDE} along each side; crop less, or check with "
+            "`s.axes_manager` that the signal axes are the image"
+        )
+
+
+def _check_dtype(dtype):
+    if dtype.kind in "buif":
+        return
+    if dtype.fields is not None:
+        remedy = (
+            "`s.change_dtype('uint8')` turns the colours into a navigation axis; take "
+            "one of them, or their mean"
+        )
+        raise TypeError(f"the images are in colour (dtype {dtype}); {remedy}")
+    if dtype.kind == "c":
+        remedy = "take `s.real`, `s.imag`, `s.amplitude` or `s.phase`"
+    else:
+        remedy = "convert them with `s.change_dtype('float32')`"
+    raise TypeError(f"the data have the dtype {dtype}, expected real numbers; {remedy}")
+
+
+def check_mode(mode):
+    """Raise ValueError unless mode is one of the imaging modes."""
+    if mode not in MODES:
+        raise ValueError(
+            f"mode={mode!r} is unknown; use 'HAADF' for images with bright columns "
+            "(any dark-field detector), 'BF' for dark columns (bright field and ABF)"
+        )
+
+
+def check_workers(num_workers):
+    """Raise unless num_workers is None or a positive whole number."""
+    if num_workers is None:
+        return
+    if not isinstance(num_workers, int | np.integer) or num_workers < 1:
+        raise ValueError(
+            f"num_workers={num_workers!r} is not a positive whole number; use None "
+            "for dask's own choice"
+        )
+
+
+def describe_defects(frame):
+    """Describe hot pixels and saturated areas of an image for a warning.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (h, w)
+        Real, with at least one finite pixel.
+
+    Returns
+    -------
+    dict of str to str
+        From the kind of defect to a text with the number of pixels. Empty
+        for an image without any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.random.default_rng(0).normal(100, 5, (64, 64))
+    >>> image[30, 30] = 1e4
+    >>> describe_defects(image)["hot"]
+    '1 pixels far above their surroundings (hot or hit by X-rays)'
+    """
+    from hyperspy_stem_enhance.noise.usable import usable_pixels
+
+    found = usable_pixels(frame)
+    hot = np.count_nonzero(np.isfinite(frame) & ~found.finite)
+    clipped = np.count_nonzero(found.finite & ~found.usable)
+    defects = {}
+    if hot:
+        defects["hot"] = (
+            f"{hot} pixels far above their surroundings (hot or hit by X-rays)"
+        )
+    if clipped:
+        share = clipped / frame.size
+        defects["clipped"] = (
+            f"{share:.1%} of its pixels in or beside areas where the detector clips "
+            "(saturated, or cut off at its lowest value)"
+        )
+    return defects

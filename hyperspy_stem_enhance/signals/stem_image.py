@@ -1,0 +1,373 @@
+"""The methods that this package gives to image signals, and their class.
+
+The methods check their arguments, have the array functions mapped over the
+frames, and put axes and metadata on the result; they hold no mathematics.
+"""
+
+import numpy as np
+from hyperspy.docstrings.signal import (
+    LAZY_OUTPUT_ARG,
+    LAZYSIGNAL_DOC,
+    NUM_WORKERS_ARG,
+    SHOW_PROGRESSBAR_ARG,
+)
+from hyperspy.signals import LazySignal2D, Signal2D
+
+import hyperspy_stem_enhance
+from hyperspy_stem_enhance.lazy import map_frames, network_turn
+from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES
+from hyperspy_stem_enhance.signals import _checks
+
+_RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
+
+
+class STEMImageMixin:
+    """Methods of every ``Signal2D`` once this package is imported."""
+
+    def calibrate_noise(
+        self,
+        mode="HAADF",
+        *,
+        lazy_output=None,
+        show_progressbar=None,
+        num_workers=None,
+    ):
+        """Measure the noise and background of each image.
+
+        Parameters
+        ----------
+        mode : {"HAADF", "BF"}, default "HAADF"
+            Whether columns are bright (any dark-field detector) or dark
+            (bright field and annular bright field).
+        %s
+        %s
+        %s
+
+        Returns
+        -------
+        NoiseCalibration or LazyNoiseCalibration
+            Eight parameters per image in the image's own units, with the
+            navigation shape of this signal. A parameter that an image
+            does not allow to identify is NaN.
+
+        Raises
+        ------
+        TypeError
+            If the images are complex, in colour, or not numbers.
+        ValueError
+            If the images are empty, smaller than 16 pixels along a side,
+            or the mode is unknown; if a single image is constant or has
+            no finite pixel (in a series, that frame's row is NaN).
+
+        See Also
+        --------
+        hyperspy_stem_enhance.noise.calibration.calibrate_image
+
+        References
+        ----------
+        .. [1] Li et al., "Noise Calibration and Spatial-Frequency
+           Interactive Network for STEM Image Enhancement", CVPR 2025,
+           section 3.2.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> import hyperspy_stem_enhance
+        >>> counts = np.random.default_rng(0).poisson(20, (4, 64, 64))
+        >>> s = hs.signals.Signal2D(counts)
+        >>> s.calibrate_noise(show_progressbar=False)
+        <NoiseCalibration, title: , dimensions: (4|8)>
+        """
+        from hyperspy_stem_enhance.noise.calibration import calibrate_frames
+        from hyperspy_stem_enhance.signals.noise_calibration import NoiseCalibration
+
+        _check(self, mode, num_workers)
+        data = map_frames(
+            self,
+            calibrate_frames,
+            "vector",
+            size=len(PARAMETER_NAMES),
+            dtype=np.float64,
+            kwargs={"mode": mode},
+            describe=_checks.describe_defects,
+            refuse_constant=True,
+            lazy_output=lazy_output,
+            show_progressbar=show_progressbar,
+            num_workers=num_workers,
+        )
+        return NoiseCalibration.from_array(data, image=self, mode=mode)
+
+    calibrate_noise.__doc__ %= _RUN_ARGS
+
+    def enhance_sfin(
+        self,
+        model="auto",
+        mode="HAADF",
+        device="auto",
+        *,
+        keep_background=False,
+        allow_negative=False,
+        inplace=False,
+        lazy_output=None,
+        show_progressbar=None,
+        num_workers=None,
+    ):
+        """Remove noise and background from each image with a network.
+
+        Parameters
+        ----------
+        model : str, default "auto"
+            Name of the model, one of
+            :func:`hyperspy_stem_enhance.models.list_models`. By default,
+            the best one for the mode, the size and the device.
+        mode : {"HAADF", "BF"}, default "HAADF"
+            Whether columns are bright (any dark-field detector) or dark
+            (bright field and annular bright field).
+        device : str, default "auto"
+            ``"cpu"``, ``"cuda"`` or what else PyTorch calls a device. By
+            default, a GPU if there is one.
+        keep_background : bool, default False
+            Whether to add the smooth background to the result again.
+        allow_negative : bool, default False
+            Whether to keep the negative values of the network's output.
+        inplace : bool, default False
+            If True, replace the data of this signal and return None.
+        %s
+        %s
+        %s
+
+        Returns
+        -------
+        Signal2D or subclass, or None
+            float32 images in the units of the input, with its axes,
+            metadata and title. The background is at about 0 and columns
+            are bright in both modes: for bright-field images, they are
+            the depth below the background. The settings, the model, the
+            sha256 of its weights and the version of this package are in
+            ``metadata.STEM_enhance.enhance_sfin``.
+
+        Raises
+        ------
+        TypeError
+            If the images are complex, in colour, or not numbers.
+        ValueError
+            If the images are empty, smaller than 16 pixels along a side,
+            or the mode, model or device is unknown; if a single image is
+            constant or has no finite pixel (in a series, that frame
+            becomes NaN, with a warning).
+
+        See Also
+        --------
+        hyperspy_stem_enhance.enhance.run.enhance_frames
+
+        References
+        ----------
+        .. [1] Li et al., "Noise Calibration and Spatial-Frequency
+           Interactive Network for STEM Image Enhancement", CVPR 2025.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> import hyperspy_stem_enhance
+        >>> counts = np.random.default_rng(0).poisson(20, (64, 64))
+        >>> s = hs.signals.Signal2D(counts)
+        >>> s.enhance_sfin(show_progressbar=False)
+        <Signal2D, title: , dimensions: (|64, 64)>
+        """
+        _check(self, mode, num_workers)
+        settings, record = _enhancement(self, model, mode, device)
+        options = {"keep_background": keep_background, "allow_negative": allow_negative}
+        data = map_frames(
+            self,
+            _enhance,
+            kwargs={**settings, **options},
+            describe=_checks.describe_defects,
+            refuse_constant=True,
+            lazy_output=lazy_output,
+            show_progressbar=show_progressbar,
+            num_workers=num_workers,
+        )
+        result = self if inplace else self._deepcopy_with_new_data()
+        _set_data(result, data)
+        # The noise of the input; HyperSpy's own operations drop it as well
+        if result.metadata.has_item("Signal.Noise_properties"):
+            del result.metadata.Signal.Noise_properties
+        _write_record(result, "enhance_sfin", {**record, **options})
+        if inplace:
+            self.events.data_changed.trigger(obj=self)
+            return None
+        return result
+
+    enhance_sfin.__doc__ %= _RUN_ARGS
+
+    def detect_atoms(
+        self,
+        mode="HAADF",
+        *,
+        enhance="auto",
+        model="auto",
+        device="auto",
+        threshold=None,
+        lazy_output=None,
+        show_progressbar=None,
+        num_workers=None,
+    ):
+        """Find the atom columns of each image.
+
+        Parameters
+        ----------
+        mode : {"HAADF", "BF"}, default "HAADF"
+            Whether columns are bright (any dark-field detector) or dark
+            (bright field and annular bright field). Enhanced images know
+            their mode.
+        enhance : bool or "auto", default "auto"
+            Whether to run :meth:`enhance_sfin` on the images first. By
+            default, unless their metadata says that it has been done.
+        model, device : str, default "auto"
+            As for :meth:`enhance_sfin`.
+        threshold : float, optional
+            Lowest confidence of a column to keep, 0 to 1.
+        %s
+        %s
+        %s
+
+        Returns
+        -------
+        AtomPositions or LazyAtomPositions
+            One table per image, with the navigation shape of this signal
+            ((1,) for a single image).
+
+        Raises
+        ------
+        TypeError
+            If the images are complex, in colour, or not numbers.
+        ValueError
+            If the images are empty, smaller than 16 pixels along a side,
+            or an argument is unknown; if a single image is constant
+            before enhancement or has no finite pixel (in a series, that
+            frame has no atoms, with a warning).
+
+        See Also
+        --------
+        hyperspy_stem_enhance.detect.columns.detect_columns
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> import hyperspy_stem_enhance
+        >>> counts = np.random.default_rng(0).poisson(20, (4, 64, 64))
+        >>> s = hs.signals.Signal2D(counts)
+        >>> s.detect_atoms(show_progressbar=False)
+        <AtomPositions, title: , dimensions: (4|ragged)>
+        """
+        from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+        from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
+
+        _check(self, mode, num_workers)
+        if enhance not in (True, False, "auto"):
+            raise ValueError(
+                f"enhance={enhance!r} is unknown; use True, False or 'auto'"
+            )
+        done = self.metadata.get_item("STEM_enhance.enhance_sfin")
+        if enhance == "auto":
+            enhance = done is None
+        detection = {"threshold": threshold}
+        settings = None
+        if enhance:
+            settings, _ = _enhancement(self, model, mode, device)
+        data = map_frames(
+            self,
+            _detect,
+            "ragged",
+            size=len(COLUMN_NAMES),
+            kwargs={"detection": detection, "enhancement": settings},
+            describe=_checks.describe_defects if enhance else None,
+            refuse_constant=enhance,
+            lazy_output=lazy_output,
+            show_progressbar=show_progressbar,
+            num_workers=num_workers,
+        )
+        return AtomPositions.from_arrays(data, image=self)
+
+    detect_atoms.__doc__ %= _RUN_ARGS
+
+
+class STEMImage(STEMImageMixin, Signal2D):
+    """Atomic-resolution STEM or TEM images.
+
+    Any ``Signal2D`` has its methods; the class only marks the images by
+    the signal type "STEM_image", so that a file saved with it imports
+    this package when it is loaded.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> import numpy as np
+    >>> s = hs.signals.Signal2D(np.ones((32, 32)))
+    >>> s.set_signal_type("STEM_image")
+    >>> s
+    <STEMImage, title: , dimensions: (|32, 32)>
+    """
+
+    _signal_type = "STEM_image"
+    _alias_signal_types = ["STEM image"]
+
+
+class LazySTEMImage(LazySignal2D, STEMImage):
+    """Lazy atomic-resolution STEM or TEM images."""
+
+    __doc__ += LAZYSIGNAL_DOC.replace("__BASECLASS__", "Signal2D")
+
+
+def _check(signal, mode, num_workers):
+    _checks.check_images(signal)
+    _checks.check_mode(mode)
+    _checks.check_workers(num_workers)
+
+
+def _enhancement(signal, model, mode, device):
+    """Return the settings that frames are enhanced with, and what to record."""
+    from hyperspy_stem_enhance import models
+
+    shape = signal.data.shape[-2:]
+    name = models.resolve(model, device, shape, mode)
+    settings = {"model": name, "mode": mode, "device": device}
+    record = {
+        "model": name,
+        "weights_sha256": models.weights_sha256(name),
+        "mode": mode,
+    }
+    return settings, record
+
+
+def _enhance(frames, **settings):
+    from hyperspy_stem_enhance.enhance.run import enhance_frames
+
+    with network_turn():
+        return enhance_frames(frames, **settings)
+
+
+def _detect(frames, detection, enhancement):
+    from hyperspy_stem_enhance.detect.columns import detect_columns
+
+    if enhancement is None:
+        return [detect_columns(frame, **detection) for frame in frames]
+    return [
+        detect_columns(enhanced, raw=frame, **detection)
+        for enhanced, frame in zip(_enhance(frames, **enhancement), frames, strict=True)
+    ]
+
+
+def _set_data(signal, data):
+    signal.data = data
+    signal._lazy = not isinstance(data, np.ndarray)
+    signal._assign_subclass()
+
+
+def _write_record(signal, step, settings):
+    signal.metadata.add_node(f"STEM_enhance.{step}")
+    record = {**settings, "version": hyperspy_stem_enhance.__version__}
+    signal.metadata.STEM_enhance[step].add_dictionary(record)
