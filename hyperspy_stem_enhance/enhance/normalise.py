@@ -1,0 +1,180 @@
+"""Bring an image to the scale a network was trained at, and back.
+
+The background of real images is often many times the contrast of an atom,
+and one bright particle must not squeeze a weak lattice to nothing.  So
+what is smooth far above the width of a column is subtracted, and what
+remains is divided by its local root mean square.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+_BLOCK = 8  # pixels per side of the coarse grid
+_REACH = 3.0  # SD of the local average, in blocks: 24 pixels
+_HOT = 12.0  # local SDs above which a lone pixel is called hot
+_FLOOR = 0.02  # of the root mean square of the frame: keeps flat areas flat
+
+
+@dataclass
+class NormalisedFrame:
+    """An image at a network's scale, and what leads back.
+
+    Attributes
+    ----------
+    values : numpy.ndarray of float32, shape (h, w)
+        About zero mean and unit standard deviation everywhere; columns
+        bright in every mode.
+    scale : numpy.ndarray of float32, shape (h, w)
+        Local scale: multiply a network's output by it.
+    n_invalid : int
+        Pixels that were not finite and were filled.
+    n_hot : int
+        Lone hot or dead pixels that were replaced by their neighbours.
+    """
+
+    values: np.ndarray
+    scale: np.ndarray
+    n_invalid: int
+    n_hot: int
+
+
+def normalise_frame(frame, mode="HAADF"):
+    """Subtract the local mean and divide by the local RMS deviation.
+
+    Parameters
+    ----------
+    frame : array-like, shape (h, w)
+        Real image; pixels that are not finite are filled with the local
+        mean.
+    mode : {"HAADF", "BF"}
+        In BF images columns are dark: the values change their sign.
+
+    Returns
+    -------
+    NormalisedFrame
+
+    Raises
+    ------
+    ValueError
+        If no pixel is finite, or all of them are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> ramp = np.linspace(0, 1000, 64) + rng.normal(0, 5, (64, 64))
+    >>> normalised = normalise_frame(ramp)
+    >>> abs(float(normalised.values.mean())) < 0.1
+    True
+    """
+    frame = np.asarray(frame)
+    finite = np.isfinite(frame)
+    n_invalid = frame.size - int(finite.sum())
+    if n_invalid == frame.size:
+        raise ValueError("the image has no finite pixel; nothing can be enhanced.")
+    middle = np.median(frame if n_invalid == 0 else frame[finite])
+    values = np.subtract(frame, middle, dtype=np.float64).astype(np.float32)
+    weights = None
+    if n_invalid:
+        values[~finite] = 0
+        weights = finite.astype(np.float32)
+    deviation, scale = _standardise(values, weights)
+    n_hot = 0
+    for _ in range(2):  # a very hot pixel hides lesser ones beside it
+        hot = _lone_pixels(deviation, scale)
+        if not len(hot):
+            break
+        n_hot += len(hot)
+        values[tuple(hot.T)] = _neighbour_median(values, hot)
+        deviation, scale = _standardise(values, weights)
+    normalised = deviation / scale
+    if n_invalid:
+        normalised[~finite] = 0
+    if mode == "BF":
+        normalised = -normalised
+    return NormalisedFrame(normalised, scale, n_invalid, n_hot)
+
+
+def local_mean(values, weights=None, block=_BLOCK, reach=_REACH):
+    """Gaussian average on a coarse grid, interpolated linearly.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float32, shape (h, w)
+    weights : numpy.ndarray of float32, shape (h, w), optional
+        Zero for pixels to leave out.
+    block : int, default 8
+        Pixels per side of the coarse grid.
+    reach : float, default 3
+        SD of the Gaussian, in blocks.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (h, w)
+    """
+    rows, columns = (_interpolation(size, block) for size in values.shape)
+
+    def average(field):
+        coarse = _block_mean(field, block)
+        smooth = gaussian_filter(coarse, reach, mode="reflect", truncate=3)
+        return rows @ smooth @ columns.T
+
+    if weights is None:
+        return average(values)
+    return average(values * weights) / np.maximum(average(weights), 1e-6)
+
+
+def _standardise(values, weights):
+    deviation = values - local_mean(values, weights)
+    squared = deviation * deviation
+    variance = np.maximum(local_mean(squared, weights), 0)
+    overall = float(
+        squared.mean() if weights is None else (squared * weights).sum() / weights.sum()
+    )
+    if overall <= 1e-12 * float(np.abs(values).max()) ** 2:
+        raise ValueError(
+            "the image is constant; there is nothing to enhance. Leave such "
+            "frames out, or check that the detector was on."
+        )
+    return deviation, np.sqrt(variance + _FLOOR**2 * overall)
+
+
+def _block_mean(field, block):
+    pad = [(0, -size % block) for size in field.shape]
+    if any(after for _, after in pad):
+        field = np.pad(field, pad, mode="symmetric")
+    h, w = field.shape
+    return field.reshape(h // block, block, w // block, block).mean(axis=(1, 3))
+
+
+@lru_cache(maxsize=32)
+def _interpolation(size, block):
+    """Matrix that interpolates block centres linearly to pixels."""
+    n = -(-size // block)
+    centres = np.arange(n) * block + (block - 1) / 2
+    pixels = np.arange(size)
+    columns = [np.interp(pixels, centres, row) for row in np.eye(n)]
+    return np.stack(columns, axis=1).astype(np.float32)
+
+
+def _lone_pixels(deviation, scale):
+    """Pixels far from the local mean whose neighbours are not."""
+    candidates = np.argwhere(np.abs(deviation) > _HOT * scale)
+    if not len(candidates):
+        return candidates
+    around = _neighbour_median(deviation, candidates)
+    own, local = deviation[tuple(candidates.T)], scale[tuple(candidates.T)]
+    return candidates[np.abs(own - around) > 0.75 * _HOT * local]
+
+
+def _neighbour_median(values, pixels):
+    """Median of the eight neighbours of each pixel, (n, 2) -> (n,)."""
+    offsets = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
+    around = pixels[:, None] + offsets
+    size = np.array(values.shape)
+    around = np.abs(around)
+    around = np.where(around >= size, 2 * (size - 1) - around, around)
+    return np.median(values[around[..., 0], around[..., 1]], axis=1)

@@ -1,0 +1,161 @@
+"""SFIN, the spatial-frequency interactive network, and a faster variant.
+
+Source: Li, Wu, Shao, Zhang, Fu, "Noise Calibration and Spatial-Frequency
+Interactive Network for STEM Image Enhancement", CVPR 2025 (arXiv
+2504.02555).  Layers and names of the parameters follow the authors'
+published network (HeasonLee/SFIN, Apache-2.0), so that their checkpoints
+load; the code here is our own.
+
+Half of the channels (``l``) is spatial, the other half (``g``) passes
+through a convolution of its Fourier spectrum; the halves exchange what
+they found in every block.  ``downscale=2`` moves the body to half
+resolution by pixel-unshuffling, which two processor cores can train and
+run (`SFIN_FAST`).
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+SFIN_PAPER = {"width": 64, "n_blocks": 8, "downscale": 1}
+SFIN_FAST = {"width": 64, "n_blocks": 3, "downscale": 2}
+
+
+def _conv3(inputs, outputs):
+    return nn.Conv2d(inputs, outputs, 3, padding=1)
+
+
+class FourierUnit(nn.Module):
+    """1x1 convolution of the real and imaginary parts of the spectrum."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv_layer = nn.Conv2d(2 * channels + 2, 2 * channels, 1, bias=False)
+        self.bn = nn.BatchNorm2d(2 * channels)
+
+    def forward(self, x):
+        # half-precision transforms fail on CPU and off powers of two
+        with torch.autocast(x.device.type, enabled=False):
+            spectrum = torch.fft.rfftn(x.float(), dim=(-2, -1), norm="ortho")
+        n, c, h, w = spectrum.shape
+        parts = torch.view_as_real(spectrum).permute(0, 1, 4, 2, 3)
+        parts = parts.reshape(n, 2 * c, h, w)
+        y = torch.linspace(0, 1, h, device=x.device).view(1, 1, h, 1)
+        x_ = torch.linspace(0, 1, w, device=x.device).view(1, 1, 1, w)
+        grid = torch.cat([y.expand(n, 1, h, w), x_.expand(n, 1, h, w)], 1)
+        parts = self.conv_layer(torch.cat([grid, parts], 1))
+        parts = functional.relu(self.bn(parts))
+        parts = parts.float().reshape(n, c, 2, h, w).permute(0, 1, 3, 4, 2)
+        with torch.autocast(x.device.type, enabled=False):
+            spectrum = torch.view_as_complex(parts.contiguous())
+            return torch.fft.irfftn(
+                spectrum, s=x.shape[-2:], dim=(-2, -1), norm="ortho"
+            )
+
+
+class SpectralTransform(nn.Module):
+    """Frequency branch: convolution, Fourier unit, fusion with the input."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = _conv3(channels, channels)
+        self.fu = FourierUnit(channels)
+        self.conv2 = _conv3(2 * channels, channels)
+
+    def forward(self, g):
+        return self.conv2(torch.cat([g, self.fu(self.conv1(g))], 1))
+
+
+class _Exchange(nn.Module):
+    """The four paths between the spatial and the frequency half."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.convl2l = _conv3(channels, channels)
+        self.convl2g = _conv3(channels, channels)
+        self.convg2l = _conv3(channels, channels)
+        self.convg2g = SpectralTransform(channels)
+
+    def forward(self, local, spectral):
+        return (
+            self.convl2l(local) + self.convg2l(spectral),
+            self.convl2g(local) + self.convg2g(spectral),
+        )
+
+
+class SpatialFrequencyBlock(nn.Module):
+    """Exchange between the halves, batch normalisation, ReLU (SFIB)."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.ffc = _Exchange(channels)
+        self.bn_l = nn.BatchNorm2d(channels)
+        self.bn_g = nn.BatchNorm2d(channels)
+
+    def forward(self, local, spectral):
+        local, spectral = self.ffc(local, spectral)
+        return functional.relu(self.bn_l(local)), functional.relu(self.bn_g(spectral))
+
+
+class ResidualBlock(nn.Module):
+    """Two spatial-frequency blocks and the block's own input."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv1 = SpatialFrequencyBlock(width // 2)
+        self.conv2 = SpatialFrequencyBlock(width // 2)
+
+    def forward(self, x):
+        halves = self.conv2(*self.conv1(*x.chunk(2, dim=1)))
+        return x + torch.cat(halves, 1)
+
+
+class SFIN(nn.Module):
+    """Spatial-frequency interactive network.
+
+    Parameters
+    ----------
+    width : int, default 64
+        Channels, half of them spatial, half of them frequency.
+    n_blocks : int, default 8
+        Residual blocks of two spatial-frequency blocks each.
+    downscale : int, default 1
+        The body works at 1 / `downscale` of the resolution; both sides of
+        the image must be multiples of it.
+
+    Notes
+    -----
+    Input and output are float32 tensors of shape (n, 1, h, w).  The
+    defaults are the network of the paper: 960,193 parameters.
+
+    References
+    ----------
+    Li et al., CVPR 2025, https://arxiv.org/abs/2504.02555
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hyperspy_stem_enhance.models.sfin import SFIN
+    >>> network = SFIN()
+    >>> sum(p.numel() for p in network.parameters())
+    960193
+    >>> network(torch.zeros(1, 1, 32, 32)).shape
+    torch.Size([1, 1, 32, 32])
+    """
+
+    def __init__(self, width=64, n_blocks=8, downscale=1):
+        super().__init__()
+        self.downscale = downscale
+        pixels = downscale**2
+        self.head_conv = _conv3(pixels, width)
+        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(n_blocks)))
+        self.tail_conv = _conv3(width, pixels)
+
+    def forward(self, x):
+        if self.downscale > 1:
+            x = functional.pixel_unshuffle(x, self.downscale)
+        skip = self.head_conv(x)
+        x = self.tail_conv(self.body(skip) + skip)
+        if self.downscale > 1:
+            x = functional.pixel_shuffle(x, self.downscale)
+        return x

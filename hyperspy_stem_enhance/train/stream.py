@@ -1,0 +1,79 @@
+"""An endless stream of simulated training batches, never the same twice."""
+
+from itertools import count
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from ..enhance.normalise import normalise_frame
+from ..noise.parameters import MODES
+from ..simulate.scene import draw_scene
+from ..simulate.structures import HELD_OUT_STRUCTURES, STRUCTURES
+
+# Side of the crops, and how many fill a batch: about the same pixels each.
+CROPS = ((128, 8), (128, 8), (192, 4), (256, 2))
+TRAINING_STRUCTURES = tuple(n for n in STRUCTURES if n not in HELD_OUT_STRUCTURES)
+
+
+class SimulatedBatches(IterableDataset):
+    """Batches of normalised noisy frames and the truth at the same scale.
+
+    Every batch depends on the seed and its number alone, so that a
+    training resumed at a step sees what it would have seen.
+
+    Parameters
+    ----------
+    seed : int
+        Seed of the stream.
+    start : int, default 0
+        Number of the first batch.
+    batch_factor : int, default 1
+        Multiplies the frames per batch.
+    noise : str or NoiseParameters, default "mixed"
+        As for `simulate.scene.draw_scene`.
+    modes : sequence of str
+        Modes to draw from, evenly.
+    """
+
+    def __init__(self, seed, start=0, batch_factor=1, noise="mixed", modes=MODES):
+        super().__init__()
+        self.seed = seed
+        self.start = start
+        self.batch_factor = batch_factor
+        self.noise = noise
+        self.modes = tuple(modes)
+
+    def __iter__(self):
+        worker = get_worker_info()
+        first, step = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        for number in count(self.start + first, step):
+            yield self.draw_batch(number)
+
+    def draw_batch(self, number):
+        """Return the inputs and targets of one batch, (n, 1, h, w) each."""
+        side, n_frames = CROPS[number % len(CROPS)]
+        n_frames *= self.batch_factor
+        pairs = [
+            self._draw_pair(number * 1024 + index, side) for index in range(n_frames)
+        ]
+        inputs, targets = (np.stack(arrays)[:, None] for arrays in zip(*pairs))
+        return torch.from_numpy(inputs), torch.from_numpy(targets)
+
+    def _draw_pair(self, index, side):
+        mode = self.modes[index % len(self.modes)]
+        while True:  # a frame that counted no electron at all is drawn again
+            scene = draw_scene(
+                self.seed,
+                index,
+                (side, side),
+                mode,
+                self.noise,
+                structures=TRAINING_STRUCTURES,
+            )
+            try:
+                frame = normalise_frame(scene.noisy, mode)
+            except ValueError:
+                index += 512
+                continue
+            return frame.values, scene.clean / frame.scale
