@@ -1,0 +1,21 @@
+"""Measure noise: arrays in, parameters out."""
+
+from .calibration import CalibrationResult, calibrate_frames, calibrate_image
+from .parameters import (
+    MODES,
+    PARAMETER_NAMES,
+    PUBLISHED_PARAMETERS,
+    NoiseParameters,
+)
+from .variance import variance_linear_model
+
+__all__ = [
+    "MODES",
+    "PARAMETER_NAMES",
+    "PUBLISHED_PARAMETERS",
+    "CalibrationResult",
+    "NoiseParameters",
+    "calibrate_frames",
+    "calibrate_image",
+    "variance_linear_model",
+]

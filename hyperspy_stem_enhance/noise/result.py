@@ -1,0 +1,83 @@
+"""What the calibration of one image gives."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from .curves import SDCurve
+from .parameters import PARAMETER_NAMES, NoiseParameters
+
+
+@dataclass(frozen=True)
+class CalibrationResult:
+    """Noise parameters of one image, and what they were fitted to.
+
+    Attributes
+    ----------
+    parameters : NoiseParameters
+        In the image's units; NaN where a parameter cannot be identified.
+    reasons : dict of str
+        Why a parameter is NaN, by its name.
+    scan : SDCurve
+        SD of the scan noise against the gradient magnitude.
+    pointwise : SDCurve
+        SD of the pointwise noise against intensity.
+    histogram_edges, histogram_density : numpy.ndarray of float
+        Distribution of the pointwise noise divided by its SD.
+    mode : {"HAADF", "BF"}
+    """
+
+    parameters: NoiseParameters
+    reasons: dict = field(default_factory=dict)
+    scan: SDCurve = None
+    pointwise: SDCurve = None
+    histogram_edges: np.ndarray = None
+    histogram_density: np.ndarray = None
+    mode: str = "HAADF"
+
+    def rescaled(self, factor, offset):
+        """Return the result for ``image * factor + offset``.
+
+        Parameters
+        ----------
+        factor : float
+            Positive.
+        offset : float
+
+        Returns
+        -------
+        CalibrationResult
+        """
+        old = self.parameters
+        parameters = NoiseParameters(
+            atom_brightness=old.atom_brightness * factor,
+            background_min=old.background_min * factor + offset,
+            background_max=old.background_max * factor + offset,
+            scan_slope=old.scan_slope,
+            scan_intercept=old.scan_intercept * factor,
+            pointwise_slope=old.pointwise_slope,
+            # the SD at intensity zero moves along the line
+            pointwise_intercept=old.pointwise_intercept * factor
+            - old.pointwise_slope * offset,
+            pointwise_lambda=old.pointwise_lambda,
+        )
+        return replace(
+            self,
+            parameters=parameters,
+            scan=self.scan.rescaled(factor),
+            pointwise=self.pointwise.rescaled(factor, offset),
+        )
+
+
+def empty_result(mode, reason):
+    """Result for an image that identifies no parameter, for one reason."""
+    none = SDCurve(*np.zeros((3, 0)))
+    return CalibrationResult(
+        parameters=NoiseParameters(*[np.nan] * len(PARAMETER_NAMES)),
+        reasons=dict.fromkeys(PARAMETER_NAMES, reason),
+        scan=none,
+        pointwise=none,
+        histogram_edges=np.array([0.0, 1.0]),
+        histogram_density=np.array([0.0]),
+        mode=mode,
+    )

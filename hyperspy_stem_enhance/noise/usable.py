@@ -1,0 +1,235 @@
+"""Tell which pixels of an image can be trusted for statistics.
+
+Real frames carry pixels that say nothing about the noise: not finite, hot
+or dead, clipped at the ends of the detector's range.  They are found here
+once, filled in for the filters, and left out of the statistics.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+MIN_SIDE = 16  # pixels; smaller images leave no statistics
+_FILL_SIGMA = 3.0  # pixels, reach of the mean that fills gaps
+_HOT_SDS = 8.0  # noise SDs above the surroundings
+_HOT_NEIGHBOUR = 0.3  # elevation of the third neighbour, relative to the pixel
+_HOT_FRACTION = 5e-4  # more than this is a heavy tail, not hot pixels
+_CLIP_PIXELS = 20  # fewest pixels at a limit that count as clipped
+_CLIP_RATIO = 2.0  # pixels at a limit against those expected without clipping
+_CLIP_NEARBY = 0.02  # share of clipped pixels around a pixel that spoils it
+_SAMPLE = 1 << 20  # pixels that quantiles of huge images are taken from
+
+
+@dataclass(frozen=True)
+class UsablePixels:
+    """An image made safe for filtering and statistics.
+
+    Attributes
+    ----------
+    values : numpy.ndarray of float32, shape (h, w)
+        ``(image - offset) / scale`` with gaps filled by the mean around.
+    finite : numpy.ndarray of bool, shape (h, w)
+        False where `values` is filled in.
+    usable : numpy.ndarray of bool, shape (h, w)
+        `finite`, and not where the detector clips.
+    offset, scale : float
+        What takes `values` back to the image's units; `scale` is 0 for a
+        constant image.
+    noise_sd : float
+        Rough SD of the noise from pixel to pixel, in units of `values`.
+    """
+
+    values: np.ndarray
+    finite: np.ndarray
+    usable: np.ndarray
+    offset: float
+    scale: float
+    noise_sd: float
+
+
+def check_image(image, name="image"):
+    """Raise unless an array is one real image that can be calibrated.
+
+    Parameters
+    ----------
+    image : array-like
+        What to check.
+    name : str, default "image"
+        The argument's name in messages.
+
+    Returns
+    -------
+    numpy.ndarray, shape (h, w)
+
+    Raises
+    ------
+    TypeError
+        If the dtype is not integer or floating.
+    ValueError
+        If it is not two-dimensional, smaller than 16 pixels along a side,
+        or without any finite pixel.
+    """
+    image = np.asarray(image)
+    if image.dtype.kind not in "iuf":
+        raise TypeError(
+            f"{name} has the dtype {image.dtype}; convert it to real numbers first, "
+            "for instance with .astype('float32')."
+        )
+    if image.ndim != 2:
+        raise ValueError(f"{name} has the shape {image.shape}; give one (h, w) image.")
+    if min(image.shape) < MIN_SIDE:
+        raise ValueError(
+            f"{name} has the shape {image.shape}; noise cannot be measured on less "
+            f"than {MIN_SIDE} x {MIN_SIDE} pixels."
+        )
+    if image.dtype.kind == "f" and not np.isfinite(image).any():
+        raise ValueError(f"{name} has no finite pixel; leave this frame out.")
+    return image
+
+
+def usable_pixels(image):
+    """Scale an image, fill its gaps and mark what statistics may use.
+
+    Parameters
+    ----------
+    image : array-like, shape (h, w)
+        Integer or floating. NaN and infinite pixels are gaps.
+
+    Returns
+    -------
+    UsablePixels
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.random.default_rng(0).normal(100, 5, (64, 64))
+    >>> image[10, 20], image[30, 30] = np.nan, 1e4
+    >>> found = usable_pixels(image)
+    >>> np.argwhere(~found.usable).tolist()
+    [[10, 20], [30, 30]]
+    """
+    image = check_image(image)
+    finite = np.isfinite(image)
+    sample = _sample(image[finite])
+    offset = float(np.median(sample))
+    # quantiles, so that a few hot pixels do not set the scale
+    low, high = np.quantile(sample, [0.005, 0.995])
+    scale = float(high - low) or float(image[finite].max() - image[finite].min())
+    if scale == 0 or not np.isfinite(scale):
+        return UsablePixels(
+            np.zeros(image.shape, np.float32), finite, finite, offset, 0.0, 0.0
+        )
+    values = ((np.where(finite, image, offset) - offset) / scale).astype(np.float32)
+    values = fill_gaps(values, finite)
+    noise_sd = _pixel_noise_sd(values)
+    clipped = _clipped(values, finite, noise_sd)
+    hot = _hot_pixels(values, finite & ~clipped, noise_sd)
+    if hot.any():
+        finite = finite & ~hot
+        values = fill_gaps(values, finite)
+    usable = finite
+    if clipped.any():
+        nearby = gaussian_filter(clipped.astype(np.float32), _FILL_SIGMA)
+        usable = finite & (nearby < _CLIP_NEARBY)
+    return UsablePixels(values, finite, usable, offset, scale, noise_sd)
+
+
+def fill_gaps(values, valid):
+    """Fill pixels that are not valid with the Gaussian mean around them.
+
+    Parameters
+    ----------
+    values : numpy.ndarray of float32, shape (h, w)
+        Finite everywhere.
+    valid : numpy.ndarray of bool, shape (h, w)
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (h, w)
+        `values` itself where nothing has to be filled.
+    """
+    if valid.all():
+        return values
+    weight = gaussian_filter(valid.astype(np.float32), _FILL_SIGMA)
+    known = gaussian_filter(np.where(valid, values, 0), _FILL_SIGMA)
+    far = np.median(values[valid])  # inside gaps wider than the filter
+    mean = np.where(weight > 1e-4, known / np.maximum(weight, 1e-4), far)
+    return np.where(valid, values, mean)
+
+
+def _sample(values):
+    """Evenly spaced values, enough for quantiles."""
+    return values[:: max(1, values.size // _SAMPLE)].astype(np.float64)
+
+
+def _pixel_noise_sd(values):
+    """Rough SD of the noise, from second differences both ways."""
+    rows = values[:-2] - 2 * values[1:-1] + values[2:]
+    both = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+    square = _sample(both.ravel() ** 2)
+    # nine pixels see each hot one: leave out the largest per cent
+    kept = square[square <= np.quantile(square, 0.99)]
+    return float(np.sqrt(kept.mean() / 36))
+
+
+def _hot_pixels(values, valid, noise_sd):
+    """Single pixels far above or below all that is around them."""
+    if noise_sd == 0:
+        return np.zeros(values.shape, bool)
+    away = values - gaussian_filter(values, _FILL_SIGMA)
+    hot = np.zeros(values.shape, bool)
+    for sign in (1, -1):
+        rows, columns = np.nonzero((sign * away > _HOT_SDS * noise_sd) & valid)
+        if len(rows) == 0 or len(rows) > 0.05 * values.size:
+            continue
+        neighbours = np.stack(
+            [
+                sign
+                * away[
+                    _mirrored(rows + i, values.shape[0]),
+                    _mirrored(columns + j, values.shape[1]),
+                ]
+                for i in (-1, 0, 1)
+                for j in (-1, 0, 1)
+                if (i, j) != (0, 0)
+            ]
+        )
+        # a column raises its neighbours too; two hot ones side by side do not
+        third = np.sort(neighbours, axis=0)[-3]
+        alone = third < _HOT_NEIGHBOUR * sign * away[rows, columns]
+        hot[rows[alone], columns[alone]] = True
+    if hot.sum() > max(3, _HOT_FRACTION * values.size):
+        return np.zeros(values.shape, bool)
+    return hot
+
+
+def _mirrored(index, size):
+    """Index mirrored at the first and the last pixel."""
+    return size - 1 - np.abs(size - 1 - np.abs(index))
+
+
+def _clipped(values, finite, noise_sd):
+    """Pixels at the lowest or highest value, if too many are there."""
+    clipped = np.zeros(values.shape, bool)
+    known = values[finite]
+    for sign in (1, -1):
+        limit = (sign * known).max()
+        at_limit = (sign * values >= limit) & finite
+        n_limit = int(at_limit.sum())
+        if n_limit < _CLIP_PIXELS:
+            continue
+        window = max(0.5 * noise_sd, 1e-6)
+        below = limit - (sign * known)
+        near = below[(below > 0) & (below <= window)]
+        if near.size == 0:
+            # either nothing but the limit, or coarse steps: counted electrons
+            others = below[below > 0]
+            coarse = others.size and others.min() > 0.5 * noise_sd > 0
+            if not coarse or noise_sd == 0:
+                clipped |= at_limit
+            continue
+        expected = near.size * near.min() / window
+        if n_limit > _CLIP_RATIO * max(expected, 1):
+            clipped |= at_limit
+    return clipped
