@@ -1,0 +1,159 @@
+"""Plot calibrated noise: the panels of figure 3 of the paper.
+
+Li et al., CVPR 2025: SD of the scan noise against the image gradient, SD
+of the pointwise noise against intensity, and the distribution of the
+pointwise noise with the fitted Tukey lambda.
+"""
+
+import textwrap
+
+import numpy as np
+
+from .tukey import tukey_lambda_sd
+
+_POINTS = "#1f77b4"
+_LINE = "#d62728"
+
+
+def plot_calibration(results, title=""):
+    """Plot the noise of one or several images.
+
+    Parameters
+    ----------
+    results : sequence of CalibrationResult
+        One per image; their curves may be empty, then the fitted lines
+        are drawn alone. Lines of several images are drawn thin, their
+        mean bold.
+    title : str, optional
+        Written above the panels.
+
+    Returns
+    -------
+    numpy.ndarray of matplotlib.axes.Axes, shape (3,)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hyperspy_stem_enhance.noise import calibrate_image
+    >>> x = np.arange(128)
+    >>> clean = 100 + 50 * np.outer(np.sin(x / 9), np.sin(x / 9))
+    >>> noise = np.random.default_rng(0).normal(0, 0.1 * clean)
+    >>> axes = plot_calibration([calibrate_image(clean + noise)])
+    >>> axes[1].get_xlabel()
+    'intensity'
+    """
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
+    if title:
+        figure.suptitle(title)
+    _plot_line(axes[0], results, "scan")
+    _plot_line(axes[1], results, "pointwise")
+    _plot_distribution(axes[2], results)
+    axes[0].set(xlabel="gradient magnitude", ylabel="SD of scan noise")
+    axes[1].set(xlabel="intensity", ylabel="SD of pointwise noise")
+    axes[2].set(xlabel="pointwise noise / SD", ylabel="density")
+    return axes
+
+
+def _plot_line(ax, results, term):
+    """SD of one noise term in bins, and the fitted lines."""
+    several = len(results) > 1
+    lines = []
+    for result in results:
+        curve = getattr(result, term)
+        slope = getattr(result.parameters, f"{term}_slope")
+        intercept = getattr(result.parameters, f"{term}_intercept")
+        if len(curve.centres):
+            size = 4 + 36 * np.sqrt(curve.counts / curve.counts.max())
+            ax.scatter(
+                curve.centres, curve.sd, size, color=_POINTS, alpha=0.5, linewidth=0
+            )
+        extent = _extent(result, term)
+        if not np.isfinite([*extent, intercept]).all():
+            continue
+        # without gradients the level alone is known
+        lines.append((*extent, slope if np.isfinite(slope) else 0.0, intercept))
+    for low, high, slope, intercept in lines:
+        x = np.array([low, high])
+        style = {"lw": 0.8, "alpha": 0.5} if several else {"lw": 2}
+        ax.plot(x, slope * x + intercept, color=_LINE, **style)
+    if lines:
+        low, _, slope, intercept = np.mean(lines, axis=0)
+        x = np.array([low, np.max(lines, axis=0)[1]])
+        if several:
+            ax.plot(x, slope * x + intercept, color=_LINE, lw=2.5)
+        ax.set_title(f"SD = {slope:.3g} · {_SYMBOLS[term]} {intercept:+.3g}")
+        ax.set_ylim(bottom=0)
+    _write_reasons(ax, results, f"{term}_slope")
+
+
+_SYMBOLS = {"scan": "gradient", "pointwise": "intensity"}
+
+
+def _extent(result, term):
+    """Range over which a line is drawn: of its points, or a likely one."""
+    curve, parameters = getattr(result, term), result.parameters
+    if len(curve.centres):
+        return (0.0 if term == "scan" else curve.centres.min()), curve.centres.max()
+    if term == "scan":
+        return 0.0, parameters.atom_brightness
+    if result.mode == "BF":
+        low = parameters.background_max - parameters.atom_brightness
+        return min(low, parameters.background_min), parameters.background_max
+    high = parameters.background_min + parameters.atom_brightness
+    return parameters.background_min, max(high, parameters.background_max)
+
+
+def _plot_distribution(ax, results):
+    """Histogram of the normalised pointwise noise, and Tukey's lambda."""
+    several = len(results) > 1
+    x = np.linspace(-5, 5, 401)
+    shapes = []
+    for result in results:
+        edges, density = result.histogram_edges, result.histogram_density
+        if density.max() > 0:
+            style = {"alpha": 0.15} if several else {"alpha": 0.5}
+            ax.stairs(density, edges, fill=True, color=_POINTS, **style)
+        shape = result.parameters.pointwise_lambda
+        if np.isfinite(shape):
+            shapes.append(shape)
+            style = {"lw": 0.8, "alpha": 0.5} if several else {"lw": 2}
+            ax.plot(x, tukey_lambda_density(x, shape), color=_LINE, **style)
+    if shapes:
+        ax.set_title(f"Tukey's λ = {np.mean(shapes):.3g}")
+    ax.set_xlim(-5, 5)
+    _write_reasons(ax, results, "pointwise_lambda")
+
+
+def tukey_lambda_density(x, shape):
+    """Density of Tukey's lambda distribution scaled to unit SD.
+
+    Parameters
+    ----------
+    x : numpy.ndarray
+    shape : float
+        Shape parameter, larger than -0.5.
+
+    Returns
+    -------
+    numpy.ndarray
+
+    Examples
+    --------
+    >>> round(float(tukey_lambda_density(0.0, 1.0)), 3)  # uniform
+    0.289
+    """
+    from scipy.stats import tukeylambda
+
+    sd = float(tukey_lambda_sd(shape))
+    return tukeylambda.pdf(np.asarray(x, float) * sd, shape) * sd
+
+
+def _write_reasons(ax, results, name):
+    reasons = {r.reasons[name] for r in results if name in r.reasons}
+    if len(results) == 1 and reasons:
+        text = textwrap.fill(f"{name} is NaN: {reasons.pop()}", 38)
+        ax.text(
+            0.5, 0.05, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=8
+        )
