@@ -29,16 +29,10 @@ class NormalisedFrame:
         bright in every mode.
     scale : numpy.ndarray of float32, shape (h, w)
         Local scale: multiply a network's output by it.
-    n_invalid : int
-        Pixels that were not finite and were filled.
-    n_hot : int
-        Lone hot or dead pixels that were replaced by their neighbours.
     """
 
     values: np.ndarray
     scale: np.ndarray
-    n_invalid: int
-    n_hot: int
 
 
 def normalise_frame(frame, mode="HAADF"):
@@ -48,7 +42,7 @@ def normalise_frame(frame, mode="HAADF"):
     ----------
     frame : array-like, shape (h, w)
         Real image; pixels that are not finite are filled with the local
-        mean.
+        mean, lone hot or dead pixels with the median of their neighbours.
     mode : {"HAADF", "BF"}
         In BF images columns are dark: the values change their sign.
 
@@ -72,30 +66,28 @@ def normalise_frame(frame, mode="HAADF"):
     """
     frame = np.asarray(frame)
     finite = np.isfinite(frame)
-    n_invalid = frame.size - int(finite.sum())
-    if n_invalid == frame.size:
+    if not finite.any():
         raise ValueError("the image has no finite pixel; nothing can be enhanced.")
-    middle = np.median(frame if n_invalid == 0 else frame[finite])
+    complete = finite.all()
+    middle = np.median(frame if complete else frame[finite])
     values = np.subtract(frame, middle, dtype=np.float64).astype(np.float32)
     weights = None
-    if n_invalid:
+    if not complete:
         values[~finite] = 0
         weights = finite.astype(np.float32)
     deviation, scale = _standardise(values, weights)
-    n_hot = 0
     for _ in range(2):  # a very hot pixel hides lesser ones beside it
         hot = _lone_pixels(deviation, scale)
         if not len(hot):
             break
-        n_hot += len(hot)
         values[tuple(hot.T)] = _neighbour_median(values, hot)
         deviation, scale = _standardise(values, weights)
     normalised = deviation / scale
-    if n_invalid:
+    if not complete:
         normalised[~finite] = 0
     if mode == "BF":
         normalised = -normalised
-    return NormalisedFrame(normalised, scale, n_invalid, n_hot)
+    return NormalisedFrame(normalised, scale)
 
 
 def local_mean(values, weights=None, block=_BLOCK, reach=_REACH):

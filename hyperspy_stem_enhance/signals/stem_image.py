@@ -177,7 +177,7 @@ class STEMImageMixin:
         <Signal2D, title: , dimensions: (|64, 64)>
         """
         _check(self, mode, num_workers)
-        settings, record = _enhancement(self, model, mode, device)
+        settings, record = _enhancement(model, mode, device)
         options = {"keep_background": keep_background, "allow_negative": allow_negative}
         data = map_frames(
             self,
@@ -277,7 +277,7 @@ class STEMImageMixin:
         detection = {"threshold": threshold}
         settings = None
         if enhance:
-            settings, _ = _enhancement(self, model, mode, device)
+            settings, _ = _enhancement(model, mode, device)
         data = map_frames(
             self,
             _detect,
@@ -328,12 +328,12 @@ def _check(signal, mode, num_workers):
     _checks.check_workers(num_workers)
 
 
-def _enhancement(signal, model, mode, device):
+def _enhancement(model, mode, device):
     """Return the settings that frames are enhanced with, and what to record."""
     from hyperspy_stem_enhance import models
 
-    shape = signal.data.shape[-2:]
-    name = models.resolve(model, device, shape, mode)
+    name = models.resolve(model, mode)
+    models.resolve_device(device)  # so that an unknown one is refused at once
     settings = {"model": name, "mode": mode, "device": device}
     record = {
         "model": name,

@@ -1,0 +1,74 @@
+"""Load checkpoints that the authors of SFIN published."""
+
+import pickle
+import re
+from pathlib import Path
+
+import torch
+
+from .sfin import SFIN
+
+
+def load_checkpoint(path):
+    """Load a published SFIN checkpoint.
+
+    Such a file is a dictionary written by ``torch.save`` whose
+    ``model_state_dict`` holds the parameters, their names prefixed by
+    ``module.``. Only tensors are read from it, no code.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    models.sfin.SFIN
+        In evaluation mode, on the CPU; width and number of blocks are
+        those of the file. The published networks expect 8-bit values as
+        floats between 0 and 255.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is no checkpoint, or belongs to another network.
+
+    Examples
+    --------
+    >>> network = load_checkpoint("ours_enhance_tem_500.pth")  # doctest: +SKIP
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"path={str(path)!r}: there is no such file.")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as error:
+        raise ValueError(
+            f"path={str(path)!r} cannot be read as a checkpoint of tensors "
+            f"({str(error).splitlines()[0]}). It may be truncated, or hold objects "
+            "other than tensors, which are refused."
+        ) from None
+    state = content.get("model_state_dict") if isinstance(content, dict) else None
+    if not isinstance(state, dict):
+        raise ValueError(
+            f"path={str(path)!r} has no entry 'model_state_dict'; give a checkpoint "
+            "as published with SFIN."
+        )
+    state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    try:
+        network = SFIN(**_architecture(state))
+        network.load_state_dict(state)
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"path={str(path)!r} holds another network than SFIN "
+            f"({str(error).splitlines()[0]})."
+        ) from None
+    return network.eval()
+
+
+def _architecture(state):
+    width, pixels = state["head_conv.weight"].shape[:2]
+    blocks = {re.match(r"body\.(\d+)\.", name) for name in state} - {None}
+    n_blocks = len({match[1] for match in blocks})
+    return {"width": width, "n_blocks": n_blocks, "downscale": round(pixels**0.5)}

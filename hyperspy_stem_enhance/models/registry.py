@@ -1,0 +1,172 @@
+"""Find, verify and load the weights that ship with the package.
+
+Weights are safetensors files; ``weights/registry.json`` holds for each
+model its architecture, the modes it serves, the ranges it was trained on
+and the sha256 of its file, which is checked at every loading.
+"""
+
+import hashlib
+import json
+import threading
+from functools import cache
+from importlib.resources import files
+
+import torch
+from safetensors.torch import load as load_safetensors
+
+from .sfin import SFIN
+
+_WEIGHTS = files("hyperspy_stem_enhance") / "weights"
+_DEFAULT = "sfin-fast"
+_loaded = {}
+_lock = threading.Lock()
+
+
+@cache
+def _registry():
+    return json.loads((_WEIGHTS / "registry.json").read_text())
+
+
+def list_models():
+    """List the models that can be used by name.
+
+    Returns
+    -------
+    dict of str to dict
+        For every name: ``architecture``, ``modes``, ``sha256``,
+        ``spacing_pixels`` and ``sigma_pixels`` (ranges in training), ...
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance import models
+    >>> models.list_models()["sfin-fast"]["modes"]
+    ['HAADF', 'BF']
+    """
+    return json.loads(json.dumps(_registry()))
+
+
+def resolve(model="auto", mode=None):
+    """Name of the model that a choice stands for.
+
+    Parameters
+    ----------
+    model : str, default "auto"
+    mode : {"HAADF", "BF"}, optional
+        Mode that the model must serve. By default any.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the model is unknown, or does not serve the mode.
+    """
+    name = _DEFAULT if model == "auto" else model
+    if not isinstance(name, str) or name not in _registry():
+        raise ValueError(
+            f"model={model!r} is unknown; use 'auto' or one of "
+            f"{', '.join(map(repr, _registry()))}."
+        )
+    modes = _registry()[name]["modes"]
+    if mode is not None and mode not in modes:
+        raise ValueError(
+            f"model={name!r} was not trained for mode={mode!r}; it serves "
+            f"{', '.join(modes)}."
+        )
+    return name
+
+
+def resolve_device(device="auto"):
+    """PyTorch device that a choice stands for.
+
+    Parameters
+    ----------
+    device : str, default "auto"
+        "auto" takes a CUDA device where there is one.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown, or not present.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} cannot be used ({str(error).splitlines()[0]}); "
+            "use 'auto', 'cpu', or a GPU that PyTorch finds, such as 'cuda:0'."
+        ) from None
+    return str(torch.device(device))
+
+
+def weights_sha256(model="auto"):
+    """sha256 of the weights file of a model, as registered."""
+    return _registry()[resolve(model)]["sha256"]
+
+
+def load_for_use(model="auto", mode="HAADF", device="auto"):
+    """Return a network in evaluation mode and the device it is on.
+
+    One network is loaded per process, model and device.
+    """
+    name, device = resolve(model, mode), resolve_device(device)
+    with _lock:
+        if (name, device) not in _loaded:
+            _loaded[name, device] = load_model(name, device)
+    return _loaded[name, device], device
+
+
+def load_model(name="auto", device="cpu"):
+    """Load a model by name, verifying its weights.
+
+    Parameters
+    ----------
+    name : str, default "auto"
+        See `list_models`.
+    device : str, default "cpu"
+        A PyTorch device, or "auto".
+
+    Returns
+    -------
+    models.sfin.SFIN
+        In evaluation mode.
+
+    Raises
+    ------
+    ValueError
+        If the name or device is unknown, or the weights file is altered
+        or truncated.
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance import models
+    >>> network = models.load_model("sfin-fast")
+    """
+    entry = _registry()[resolve(name)]
+    network = SFIN(**entry["architecture"])
+    network.load_state_dict(_read_verified(_WEIGHTS / entry["file"], entry["sha256"]))
+    network = network.to(resolve_device(device), memory_format=torch.channels_last)
+    return network.eval()
+
+
+def _read_verified(path, sha256):
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise ValueError(
+            f"the weights file {path} has sha256 {found}, registered is {sha256}: "
+            "it is altered or truncated. Install the package again."
+        )
+    state = load_safetensors(content)
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in state.items()
+    }
