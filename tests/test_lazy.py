@@ -127,8 +127,21 @@ def test_navigation_shapes(rng, nav_shape, is_lazy):
 
 @pytest.mark.parametrize(
     "dtype",
-    ["uint8", "int16", "uint16", "int32", "uint32", "float16", "float32", "float64"]
-    + [">u2", ">i4", ">f4", ">f8", "bool"],
+    [
+        "u1",
+        "i2",
+        "u2",
+        "i4",
+        "u4",
+        "f2",
+        "f4",
+        "f8",
+        ">u2",
+        ">i4",
+        ">f4",
+        ">f8",
+        "bool",
+    ],
 )
 @pytest.mark.parametrize("is_lazy", [False, True])
 def test_dtypes(rng, dtype, is_lazy):
@@ -328,7 +341,7 @@ class TestBadFrames:
 
     def test_single_image_function_error(self):
         s = as_signal(np.full((16, 16), 1000.0))
-        with pytest.raises(ValueError, match="the image .* it is too bright"):
+        with pytest.raises(ValueError, match=r"the image .* it is too bright"):
             map_frames(s, refuse_bright)
 
     def test_machine_and_code_errors_are_not_a_frames_fault(self, stack):

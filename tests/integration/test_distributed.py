@@ -49,7 +49,9 @@ def test_warnings_of_workers_reach_the_session(client, rng):
     data = rng.normal(0, 1, (4, 16, 20))
     data[3] = np.nan
     s = hs.signals.Signal2D(da.from_array(data, chunks=(1, 16, 20))).as_lazy()
-    with pytest.warns(UserWarning, match=r"inav\[3\] cannot be used") as record:
+    with pytest.warns(  # noqa: PT031
+        UserWarning, match=r"inav\[3\] cannot be used"
+    ) as record:
         result = map_frames(s, np.negative, lazy_output=False)
         for _ in range(100):  # the warning travels by itself
             if len(record):
