@@ -1,0 +1,217 @@
+"""How sure it is that a column is one, and not noise.
+
+The height of a column in an image is compared with what noise alone does
+there: the local standard deviation of the heights that the same filter reads
+from the image without its columns, and the number of maxima that such noise
+would have.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.signal import fftconvolve
+from scipy.spatial import cKDTree
+
+# Radius of the filter's window in units of the column width: the background
+# is the mean over it.
+_WINDOW = 3.0
+# Side of the blocks for the local noise, in units of the column width, and
+# at least this many pixels.
+_BLOCK, _MIN_BLOCK = 16, 48
+# Local density of candidates: from this many nearest ones.
+_NEIGHBOURS = 8
+# Levels at which candidates are counted; nothing is seen below the first.
+_LEVELS = np.array([1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0])
+
+
+def measure_significance(residual, fit, width):
+    """Heights of columns in units of the local noise.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray, shape (h, w)
+        The image minus its columns, bright columns positive; NaN pixels
+        are ignored.
+    fit : GaussianFit
+        The columns that were subtracted.
+    width : float
+        Typical sigma of the columns in pixels.
+
+    Returns
+    -------
+    significance : numpy.ndarray of float64, shape (n,)
+        Height over the standard deviation that noise gives to it. What
+        the residual still holds at the column counts to its height, so
+        that subtracting too much or nothing changes nothing.
+
+    Notes
+    -----
+    The height is the least-squares one of a Gaussian on a constant
+    background. Its noise is measured, not derived: the median absolute
+    deviation of the same filter over the residual, in overlapping blocks,
+    so that correlated noise (scan lines, resampled images) is counted
+    with what it does to a column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hyperspy_stem_enhance.detect.refine import fit_gaussians
+    >>> y, x = np.mgrid[:96, :96]
+    >>> column = np.exp(-((y - 50) ** 2 + (x - 40) ** 2) / (2 * 2.0**2))
+    >>> noise = np.random.default_rng(0).normal(0, 0.2, (96, 96))
+    >>> fit = fit_gaussians(column, [[50, 40]], sigma=2)
+    >>> bool(12 < measure_significance(noise, fit, 2.0)[0] < 25)
+    True
+    """
+    heights = filter_heights(residual, width)
+    sd = _local_sd(heights, width)
+    at = [np.clip(fit.y, 0, residual.shape[0] - 1)]
+    at.append(np.clip(fit.x, 0, residual.shape[1] - 1))
+    left = map_coordinates(heights, at, order=1, mode="nearest")
+    noise = map_coordinates(sd, at, order=1, mode="nearest")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        significance = (fit.height + left) / noise
+    return np.where(np.isnan(significance), 0.0, significance)
+
+
+def filter_heights(image, width):
+    """Height of a Gaussian on a constant background around each pixel.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (h, w)
+        NaN pixels are taken to have the local mean.
+    width : float
+        Sigma of the Gaussian in pixels.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (h, w)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:41, :41]
+    >>> image = 5 + 3 * np.exp(-((y - 20) ** 2 + (x - 20) ** 2) / (2 * 2.0**2))
+    >>> float(filter_heights(image, 2.0)[20, 20].round(6))
+    3.0
+    """
+    image = _fill(np.asarray(image, dtype=np.float64), width)
+    radius = int(np.ceil(_WINDOW * width))
+    steps = np.arange(-radius, radius + 1)
+    r2 = steps[:, None] ** 2 + steps[None, :] ** 2
+    inside = r2 <= radius**2
+    gaussian = np.where(inside, np.exp(-r2 / (2 * width**2)), 0.0)
+    kernel = np.where(inside, gaussian - gaussian[inside].mean(), 0.0)
+    kernel /= np.sum(kernel * gaussian)
+    mode = "reflect" if radius < min(image.shape) else "edge"
+    padded = np.pad(image, radius, mode=mode)
+    return fftconvolve(padded, kernel, mode="valid")
+
+
+def confidence_from_significance(significance, positions, width, shape):
+    """Part of columns like this one that are not noise.
+
+    Parameters
+    ----------
+    significance : numpy.ndarray, shape (n,)
+        From :func:`measure_significance`.
+    positions : numpy.ndarray, shape (n, 2)
+        Rows and columns in pixels.
+    width : float
+        Typical sigma of the columns in pixels.
+    shape : tuple of int
+        Height and width of the image.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n,)
+        From 0 to 1.
+
+    Notes
+    -----
+    One minus a local false discovery rate: the density of maxima above a
+    level that Gaussian noise with the correlation of the filter has
+    (Adler, The Geometry of Random Fields, 1981), over the density of the
+    candidates above that level around the column, at the level that
+    speaks most for it. A lone weak maximum has to beat the noise maxima
+    of the whole frame, one in a lattice is carried by its neighbours.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> alone = np.array([[50.0, 50.0]])
+    >>> for z in (3.0, 4.0, 6.0):
+    ...     c = confidence_from_significance(np.array([z]), alone, 2.0, (256, 256))
+    ...     print(c.round(2))
+    [0.]
+    [0.3]
+    [1.]
+    """
+    area = shape[0] * shape[1]
+    # A lone one: the whole frame had the chance to show such a maximum.
+    lone = np.maximum(significance, _LEVELS[0])
+    false_rate = _noise_maxima_density(lone, width) * area
+    for level in _LEVELS:
+        above = np.flatnonzero(significance >= level)
+        if above.size <= _NEIGHBOURS:
+            break
+        tree = cKDTree(positions[above])
+        distance, _ = tree.query(positions[above], k=_NEIGHBOURS + 1)
+        around = np.minimum(np.pi * distance[:, -1] ** 2, area)
+        rate = _noise_maxima_density(level, width) * around / _NEIGHBOURS
+        false_rate[above] = np.minimum(false_rate[above], rate)
+    false_rate[significance < _LEVELS[0]] = 1.0
+    return np.clip(1 - false_rate, 0.0, 1.0)
+
+
+def _noise_maxima_density(level, width):
+    """Maxima per pixel above a level, of white noise filtered by a Gaussian."""
+    level = np.minimum(level, 30.0)
+    return level * np.exp(-(level**2) / 2) / ((2 * np.pi) ** 1.5 * 2 * width**2)
+
+
+def _local_sd(heights, width):
+    """Robust standard deviation around each pixel, from overlapping blocks."""
+    h, w = heights.shape
+    side = max(_MIN_BLOCK, int(_BLOCK * width))
+    rows = _block_starts(h, side)
+    columns = _block_starts(w, side)
+    sd = np.empty((len(rows), len(columns)))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            block = heights[row : row + side, column : column + side]
+            sd[i, j] = 1.4826 * np.median(np.abs(block - np.median(block)))
+    at = np.meshgrid(
+        _block_coordinates(h, rows, side),
+        _block_coordinates(w, columns, side),
+        indexing="ij",
+    )
+    return map_coordinates(sd, at, order=1, mode="nearest")
+
+
+def _block_starts(size, side):
+    if size <= side:
+        return np.array([0])
+    count = int(np.ceil((size - side) / (side / 2))) + 1
+    return np.linspace(0, size - side, count).round().astype(int)
+
+
+def _block_coordinates(size, starts, side):
+    """Position of each pixel counted in blocks, from centre to centre."""
+    if len(starts) == 1:
+        return np.zeros(size)
+    centres = starts + (side - 1) / 2
+    return np.interp(np.arange(size), centres, np.arange(len(starts)))
+
+
+def _fill(image, width):
+    """Replace NaN by the mean of what is around, weighted by nearness."""
+    missing = ~np.isfinite(image)
+    if not missing.any():
+        return image
+    known = np.where(missing, 0.0, image)
+    weight = gaussian_filter((~missing).astype(float), 2 * width, mode="nearest")
+    mean = gaussian_filter(known, 2 * width, mode="nearest")
+    local = mean / np.maximum(weight, 1e-9)
+    local = np.where(weight > 1e-6, local, image[~missing].mean())
+    return np.where(missing, local, image)
