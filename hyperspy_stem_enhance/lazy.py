@@ -36,6 +36,7 @@ def map_frames(
     kwargs=None,
     describe=None,
     refuse_constant=False,
+    numbered=False,
     lazy_output=None,
     show_progressbar=None,
     num_workers=None,
@@ -68,6 +69,9 @@ def map_frames(
         kind of defect to a text. The first of each kind is reported.
     refuse_constant : bool, optional
         Whether a frame of one single value counts as a bad frame.
+    numbered : bool, optional
+        Whether `function` also receives ``numbers``, the position of each
+        frame in the series counted in array order.
     lazy_output : bool, optional
         Whether to return a dask array. By default, as the signal.
     show_progressbar : bool, optional
@@ -129,6 +133,7 @@ def map_frames(
         kwargs=dict(kwargs or {}),
         describe=describe,
         refuse_constant=refuse_constant,
+        numbered=numbered,
         single=single,
         run=blocks.name,
     )
@@ -259,6 +264,7 @@ def _run_block(
     kwargs,
     describe,
     refuse_constant,
+    numbered,
     single,
     run,
     ragged,
@@ -270,6 +276,7 @@ def _run_block(
     nav_shape = block.shape[:-2]
     frames = block.reshape((-1, *block.shape[-2:]))
     corner = [start for start, _ in block_info[0]["array-location"]]
+    numbers = _number_frames(corner, nav_shape, block_info[0]["shape"])
     if ragged:
         result = np.empty(len(frames), dtype=object)
     else:
@@ -284,13 +291,21 @@ def _run_block(
             _report_defects(name, _describe_non_finite(frame), run)
         if describe is not None and start == 0 and np.isfinite(batch[0]).any():
             _report_defects(names[0], describe(batch[0]), run)
-        values, reasons = _run_batch(batch, function, kwargs, refuse_constant)
+        per_frame = {"numbers": numbers[start : start + step]} if numbered else {}
+        values, reasons = _run_batch(batch, function, kwargs, per_frame, refuse_constant)
         for i, (name, value) in enumerate(zip(names, values, strict=True)):
             if value is None:
                 _refuse(name, reasons[i], single)
                 value = np.full(shape, np.nan, dtype=result_dtype)
             result[start + i] = np.asarray(value, dtype=result_dtype)
     return result.reshape(nav_shape + result.shape[1:])
+
+
+def _number_frames(corner, nav_shape, full_shape):
+    """Position of each frame of a block in the series, in array order."""
+    index = np.indices(nav_shape).reshape(len(nav_shape), -1)
+    index += np.array(corner[: len(nav_shape)])[:, np.newaxis]
+    return np.ravel_multi_index(tuple(index), full_shape[: len(nav_shape)])
 
 
 def _as_native(frames):
@@ -309,23 +324,22 @@ def _name_frame(corner, nav_shape, index, single):
     return f"frame inav[{', '.join(map(str, reversed(position)))}]"
 
 
-def _run_batch(frames, function, kwargs, refuse_constant):
+def _run_batch(frames, function, kwargs, per_frame, refuse_constant):
     """Return one result or None per frame, and why there is none."""
     reasons = [_find_problem(frame, refuse_constant) for frame in frames]
     usable = [i for i, reason in enumerate(reasons) if reason is None]
     values = [None] * len(frames)
     if not usable:
         return values, reasons
-    batch = frames if len(usable) == len(frames) else frames[usable]
     try:
-        results = _call(function, batch, kwargs)
+        results = _call(function, frames, usable, kwargs, per_frame)
     except Exception as error:
         if not _blames_a_frame(error):
             raise
         results = []
         for i in usable:
             try:
-                results += _call(function, frames[i : i + 1], kwargs)
+                results += _call(function, frames, [i], kwargs, per_frame)
             except Exception as error:
                 if not _blames_a_frame(error):
                     raise
@@ -336,8 +350,11 @@ def _run_batch(frames, function, kwargs, refuse_constant):
     return values, reasons
 
 
-def _call(function, frames, kwargs):
-    results = list(function(frames, **kwargs))
+def _call(function, frames, chosen, kwargs, per_frame):
+    if len(chosen) < len(frames):
+        frames = frames[chosen]
+        per_frame = {name: values[chosen] for name, values in per_frame.items()}
+    results = list(function(frames, **kwargs, **per_frame))
     if len(results) != len(frames):
         raise TypeError(
             f"{function.__name__} returned {len(results)} results for "
