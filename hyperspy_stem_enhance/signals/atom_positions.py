@@ -275,7 +275,15 @@ class AtomPositions(BaseSignal):
             offsets = self._map_arrays(_marker_offsets, scale=scale, offset=offset).T
         return plot.markers.Points(offsets=offsets, sizes=sizes, color=color, **kwargs)
 
-    def to_atomap(self, image, original_image=None, refine=False):
+    def to_atomap(
+        self,
+        image,
+        original_image=None,
+        refine=False,
+        *,
+        invert=None,
+        show_progressbar=None,
+    ):
         """Atomap sublattice with these columns.
 
         Parameters
@@ -289,6 +297,12 @@ class AtomPositions(BaseSignal):
         refine : bool
             Refine with Atomap: centre of mass, then 2-D Gaussians (30 to
             200 ms per atom).
+        invert : bool, optional
+            Whether to turn the images, so that the dark columns of
+            bright-field images become bright, as Atomap needs them. By
+            default, if an image is darker at the columns than its median.
+        show_progressbar : bool, optional
+            For refining. By default, HyperSpy's preference.
 
         Returns
         -------
@@ -315,7 +329,9 @@ class AtomPositions(BaseSignal):
         from hyperspy_stem_enhance.interop.atomap import make_sublattice
 
         positions = self.single_array("to_atomap")
-        return make_sublattice(positions, image, original_image, refine=refine)
+        return make_sublattice(
+            positions, image, original_image, refine, invert, show_progressbar
+        )
 
     def plot(self, image=None, **kwargs):
         """Plot the columns over the images they were found in.

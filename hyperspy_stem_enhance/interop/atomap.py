@@ -1,0 +1,181 @@
+"""Columns handed to Atomap: a Sublattice ready to refine and analyse.
+
+Atomap takes positions as (x, y), square pixels, images without negative or
+missing values, and bright columns; what differs is converted or refused.
+"""
+
+import numpy as np
+
+_ANISOTROPY = 1e-3
+
+
+def make_sublattice(
+    positions,
+    image,
+    original_image=None,
+    refine=False,
+    invert=None,
+    show_progressbar=None,
+):
+    """Make an Atomap sublattice from columns found in an image.
+
+    Parameters
+    ----------
+    positions : array-like, shape (n, k)
+        Row y and column x in pixels, further values are ignored.
+    image : hyperspy.api.signals.Signal2D or array-like, shape (h, w)
+        The image that the sublattice shows. Pixel size and units are taken
+        from a signal; lazy ones are computed.
+    original_image : hyperspy.api.signals.Signal2D or array-like, optional
+        The image that Atomap refines on, of the same shape. The default is
+        ``image``.
+    refine : bool, default False
+        Refine the positions on ``original_image``: centre of mass, then
+        2-D Gaussians.
+    invert : bool, optional
+        Whether to turn images so that dark columns become bright. By
+        default each image is turned if it is darker at the columns than
+        its median.
+    show_progressbar : bool, optional
+        For refining. By default, HyperSpy's preference.
+
+    Returns
+    -------
+    atomap.sublattice.Sublattice
+
+    Raises
+    ------
+    ValueError
+        If an image is not a single one, has no finite pixels or pixels
+        that are not square, if the shapes differ, if a position lies
+        outside, or if fewer than two columns are to be refined.
+
+    Notes
+    -----
+    Atomap refuses float16 and fits badly to negative values: images become
+    float32 at least, and are shifted to a minimum of zero where they are
+    negative. Missing pixels get the median of the image.
+
+    Examples
+    --------
+    >>> import hyperspy.api as hs
+    >>> import numpy as np
+    >>> s = hs.signals.Signal2D(np.ones((20, 30)))
+    >>> lattice = make_sublattice([[4.0, 25.0]], s)  # doctest: +SKIP
+    >>> lattice.atom_positions  # doctest: +SKIP
+    array([[25.,  4.]])
+    """
+    positions = np.asarray(positions, dtype=float)
+    data = _single_image(image, "image")
+    _check_positions(positions, data.shape)
+    pixel_size, units = _calibration(image)
+    original = None
+    if original_image is not None:
+        original = _single_image(original_image, "original_image")
+        if original.shape != data.shape:
+            raise ValueError(
+                f"original_image has the shape {original.shape}, image {data.shape}. "
+                "Give two images of the same area."
+            )
+        original = _for_atomap(original, positions, invert)
+    if refine and len(positions) < 2:
+        raise ValueError(
+            f"refine=True needs the distance between columns, and there are "
+            f"{len(positions)}. Use refine=False."
+        )
+    # Atomap's modules import each other in a circle: this one has to be first.
+    import atomap.api as am
+
+    sublattice = am.Sublattice(
+        positions[:, 1::-1],
+        image=_for_atomap(data, positions, invert),
+        original_image=original,
+        pixel_size=pixel_size,
+        units=units,
+    )
+    if refine:
+        if show_progressbar is None:
+            from hyperspy.defaults_parser import preferences
+
+            show_progressbar = preferences.General.show_progressbar
+        sublattice.find_nearest_neighbors(nearest_neighbors=min(9, len(positions)))
+        for step in (
+            sublattice.refine_atom_positions_using_center_of_mass,
+            sublattice.refine_atom_positions_using_2d_gaussian,
+        ):
+            step(show_progressbar=show_progressbar)
+    return sublattice
+
+
+def _single_image(image, name):
+    data = image.data if hasattr(image, "axes_manager") else image
+    data = np.asarray(data)
+    if data.ndim > 2 and data.size == data.shape[-2] * data.shape[-1]:
+        data = data.reshape(data.shape[-2:])
+    if data.ndim != 2 or data.dtype.kind not in "buif":
+        raise ValueError(
+            f"{name} has the shape {data.shape} and dtype {data.dtype}; Atomap takes "
+            "a single real image. Choose one with inav, for example image.inav[0]."
+        )
+    if not np.isfinite(data).any():
+        raise ValueError(f"{name} has no finite pixel. Give an image with data.")
+    return data
+
+
+def _check_positions(positions, shape):
+    if positions.ndim != 2 or positions.shape[1] < 2:
+        raise ValueError(
+            f"positions has the shape {positions.shape}, expected (n, k) with y and x "
+            "in pixels first."
+        )
+    if len(positions) == 0:
+        return
+    low, high = positions[:, :2].min(axis=0), positions[:, :2].max(axis=0)
+    if np.any(low < -0.5) or np.any(high > np.array(shape) - 0.5):
+        raise ValueError(
+            f"positions reach from (y, x) = {low} to {high}, outside of an image of "
+            f"{shape} pixels. Give the image that the columns were found in."
+        )
+
+
+def _calibration(image):
+    """Pixel size and units of a signal, as Atomap's own defaults otherwise."""
+    if not hasattr(image, "axes_manager"):
+        return 1.0, "pixel"
+    x, y = image.axes_manager.signal_axes
+    if not (x.is_uniform and y.is_uniform):
+        raise ValueError(
+            "image has an axis that is not uniform. Convert it with "
+            "axis.convert_to_uniform_axis() first."
+        )
+    differ = abs(x.scale - y.scale) > _ANISOTROPY * max(abs(x.scale), abs(y.scale))
+    if differ or x.units != y.units:
+        raise ValueError(
+            f"image has pixels of {y.scale} {y.units} by {x.scale} {x.units} (y by x); "
+            "Atomap takes square ones. Correct the scale of its axes, or resample "
+            "the image with rebin or interpolate_on_axis before detecting."
+        )
+    units = x.units if isinstance(x.units, str) and x.units else "pixel"
+    return x.scale, units
+
+
+def _for_atomap(data, positions, invert):
+    """Image with bright columns and without negative or missing values."""
+    dtype = np.float64 if data.dtype == np.float64 else np.float32
+    data = data.astype(dtype)
+    missing = ~np.isfinite(data)
+    if missing.any():
+        data[missing] = np.median(data[~missing])
+    if _columns_are_dark(data, positions) if invert is None else invert:
+        data = data.max() - data
+    return data - min(data.min(), 0)
+
+
+def _columns_are_dark(data, positions):
+    if len(positions) == 0:
+        return False
+    rows, columns = np.rint(positions[:, :2]).astype(int).T
+    at_columns = data[
+        np.clip(rows, 0, data.shape[0] - 1), np.clip(columns, 0, data.shape[1] - 1)
+    ]
+    return np.median(at_columns) < np.median(data)
