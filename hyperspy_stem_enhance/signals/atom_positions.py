@@ -11,6 +11,11 @@ from hyperspy.axes import UniformDataAxis
 from hyperspy.signals import BaseSignal
 
 from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+from hyperspy_stem_enhance.signals._ragged import (
+    image_axes_dictionary,
+    map_ragged,
+    ragged_data,
+)
 
 # Written by other steps about the image, wrong or pointless for positions.
 _DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers")
@@ -100,7 +105,7 @@ class AtomPositions(BaseSignal):
         >>> AtomPositions.from_arrays(np.array([[3.5, 40.1]]), image=image)
         <AtomPositions, title: , dimensions: (1|ragged)>
         """
-        data, names = _ragged_data(arrays, column_names)
+        data, names = ragged_data(arrays, column_names)
         metadata, axes = {}, [{"size": n, "navigate": True} for n in data.shape]
         if image is not None:
             shape = image.axes_manager._navigation_shape_in_array or (1,)
@@ -116,7 +121,7 @@ class AtomPositions(BaseSignal):
                 axes = image.axes_manager._get_navigation_axes_dicts()
         node = {"column_names": list(names)}
         if image is not None:
-            node["image_axes"] = _image_axes_dictionary(image)
+            node["image_axes"] = image_axes_dictionary(image)
         metadata["Atom_positions"] = node
         lazy = not isinstance(data, np.ndarray)
         signal_class = LazyAtomPositions if lazy else AtomPositions
@@ -146,14 +151,24 @@ class AtomPositions(BaseSignal):
         return super()._slicer(slices, isNavigation, out)
 
     def save(self, *args, **kwargs):
-        if self._lazy:  # HyperSpy's writer takes no ragged dask arrays
+        """Save as `.hspy`, as :meth:`BaseSignal.save` does any signal.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            Passed to :meth:`hyperspy.api.signals.BaseSignal.save`.
+
+        Notes
+        -----
+        A lazy signal is computed, since HyperSpy's writer takes no ragged
+        dask arrays.
+        """
+        if self._lazy:
             computed = self.deepcopy()
             computed.compute()
             return computed.save(*args, **kwargs)
         self._keep_navigation_axis()
         return super().save(*args, **kwargs)
-
-    save.__doc__ = BaseSignal.save.__doc__
 
     @property
     def column_names(self):
@@ -272,7 +287,7 @@ class AtomPositions(BaseSignal):
             offsets = self.single_array("to_markers")[:, 1::-1] * scale + offset
         else:
             # Markers index by (x, y, ...), arrays by (..., y, x).
-            offsets = self._map_arrays(_marker_offsets, scale=scale, offset=offset).T
+            offsets = map_ragged(self.data, _marker_offsets, scale, offset).T
         return plot.markers.Points(offsets=offsets, sizes=sizes, color=color, **kwargs)
 
     def to_atomap(
@@ -380,15 +395,6 @@ class AtomPositions(BaseSignal):
     def _eager_data(self):
         return self.data.compute() if self._lazy else self.data
 
-    def _map_arrays(self, function, **kwargs):
-        """Object array of ``function(array, **kwargs)`` per image."""
-        if self._lazy:
-            meta = np.empty((0,) * self.data.ndim, dtype=object)
-            return self.data.map_blocks(
-                _map_block, function=function, kwargs=kwargs, dtype=object, meta=meta
-            )
-        return _map_block(self.data, function, kwargs)
-
 
 class LazyAtomPositions(LazySignal, AtomPositions):
     """Atom columns not yet computed; see :class:`AtomPositions`.
@@ -400,76 +406,9 @@ class LazyAtomPositions(LazySignal, AtomPositions):
     _lazy = True
 
 
-def _map_block(block, function, kwargs):
-    out = np.empty(block.shape, dtype=object)
-    for index in np.ndindex(block.shape):
-        out[index] = function(block[index], **kwargs)
-    return out
-
-
 def _marker_offsets(columns, scale, offset):
     return columns[:, 1::-1] * scale + offset
 
 
 def _units(axis):
     return axis.units if isinstance(axis.units, str) and axis.units else None
-
-
-def _image_axes_dictionary(image):
-    """Calibration of the image axes as plain values, by key y and x."""
-    axes = {}
-    for key, axis in zip("yx", image.axes_manager.signal_axes[::-1], strict=True):
-        if not axis.is_uniform:
-            raise ValueError(
-                f"The {key} axis of image ({axis.name}) is not uniform. Convert it "
-                "with axis.convert_to_uniform_axis() first."
-            )
-        node = {"scale": axis.scale, "offset": axis.offset, "size": axis.size}
-        if isinstance(axis.name, str):
-            node["name"] = axis.name
-        if _units(axis):
-            node["units"] = axis.units
-        axes[key] = node
-    return axes
-
-
-def _ragged_data(arrays, column_names):
-    """Object array (numpy or dask) of (n, k) arrays, and the k names."""
-    if hasattr(arrays, "dask"):
-        data = arrays.reshape((1,)) if arrays.ndim == 0 else arrays
-        return data, _check_names(column_names or COLUMN_NAMES)
-    if not (isinstance(arrays, np.ndarray) and arrays.dtype == object):
-        if isinstance(arrays, np.ndarray) and arrays.ndim == 2:
-            arrays = [arrays]
-        listed, arrays = arrays, np.empty(len(arrays), dtype=object)
-        for index, columns in enumerate(listed):
-            arrays[index] = np.asarray(columns, dtype=np.float32)
-    data = np.empty(arrays.shape or (1,), dtype=object)
-    shapes = {np.shape(columns) for columns in arrays.ravel()}
-    widths = {shape[1] for shape in shapes if len(shape) == 2}
-    if any(len(shape) != 2 for shape in shapes) or len(widths) > 1:
-        raise ValueError(
-            f"arrays has elements of the shapes {sorted(shapes)}, expected "
-            "(n_atoms, k) with the same k for every image."
-        )
-    k = widths.pop() if widths else len(COLUMN_NAMES)
-    if column_names is None and k > len(COLUMN_NAMES):
-        raise ValueError(
-            f"column_names is missing for arrays with {k} columns. Name them, "
-            "starting with 'y', 'x'."
-        )
-    names = _check_names(COLUMN_NAMES[:k] if column_names is None else column_names)
-    if len(names) != k:
-        raise ValueError(
-            f"column_names={names} names {len(names)} columns, the arrays have {k}."
-        )
-    for index, columns in zip(np.ndindex(data.shape), arrays.ravel(), strict=True):
-        data[index] = np.ascontiguousarray(columns, dtype=np.float32)
-    return data, names
-
-
-def _check_names(names):
-    names = tuple(names)
-    if names[:2] != ("y", "x"):
-        raise ValueError(f"column_names={names} must start with 'y', 'x'.")
-    return names

@@ -110,7 +110,7 @@ class TestRefuses:
 
     def test_units_that_differ(self, image, truth):
         image.axes_manager.signal_axes[0].units = "pm"
-        with pytest.raises(ValueError, match="0.25 nm by 0.25 pm"):
+        with pytest.raises(ValueError, match=r"0.25 nm by 0.25 pm"):
             make_sublattice(truth, image)
 
     def test_movie(self, image, truth):

@@ -159,7 +159,7 @@ def test_list_without_an_image():
 
 
 def test_extra_columns_need_names():
-    with pytest.raises(ValueError, match="column_names is missing .* 6 columns"):
+    with pytest.raises(ValueError, match=r"column_names is missing .* 6 columns"):
         AtomPositions.from_arrays([np.ones((3, 6))])
     names = ["y", "x", "a", "b", "c", "d"]
     atoms = AtomPositions.from_arrays([np.ones((3, 6))], column_names=names)
@@ -168,7 +168,7 @@ def test_extra_columns_need_names():
 
 
 @pytest.mark.parametrize(
-    "arrays, names, message",
+    ("arrays", "names", "message"),
     [
         ([np.ones((3, 2)), np.ones((2, 3))], None, r"\(2, 3\), \(3, 2\)"),
         ([np.ones(3)], None, r"\(3,\)"),
@@ -190,7 +190,7 @@ def test_refuses_axes_that_are_not_uniform():
     image = make_image(())
     values = np.arange(20.0) ** 2
     image.axes_manager._axes[0] = DataAxis(axis=values, name="height")
-    with pytest.raises(ValueError, match="y axis of image .height. is not uniform"):
+    with pytest.raises(ValueError, match=r"y axis of image .height. is not uniform"):
         AtomPositions.from_arrays([np.ones((1, 2))], image)
 
 
