@@ -12,6 +12,7 @@ import sys
 import threading
 import warnings
 from contextlib import nullcontext
+from uuid import uuid4
 
 import numpy as np
 
@@ -24,6 +25,10 @@ OUTPUTS = ("image", "vector", "ragged")
 _turns = None
 _turns_lock = threading.Lock()
 _reported = set()
+
+
+class SetupError(ValueError):
+    """What a function needs is missing or broken; no frame is to blame."""
 
 
 def map_frames(
@@ -53,7 +58,8 @@ def map_frames(
         (float16 as float32, bool as uint8). Returns n results: an array
         (n, h, w), an array (n, size), or a sequence of n arrays (m, size).
         It must be defined at the top of a module, so that it can be
-        pickled, and raise ValueError for a frame it cannot use.
+        pickled. It raises ValueError for a frame it cannot use, and
+        `SetupError` for what no frame is to blame for.
     output : {"image", "vector", "ragged"}, optional
         What one frame becomes: an image (default), a vector of `size`
         numbers, or a table of any number of rows and `size` columns.
@@ -135,7 +141,7 @@ def map_frames(
         refuse_constant=refuse_constant,
         numbered=numbered,
         single=single,
-        run=blocks.name,
+        run=uuid4().hex,
     )
     if single and output != "ragged":
         mapped = mapped[0]
@@ -292,7 +298,9 @@ def _run_block(
         if describe is not None and start == 0 and np.isfinite(batch[0]).any():
             _report_defects(names[0], describe(batch[0]), run)
         per_frame = {"numbers": numbers[start : start + step]} if numbered else {}
-        values, reasons = _run_batch(batch, function, kwargs, per_frame, refuse_constant)
+        values, reasons = _run_batch(
+            batch, function, kwargs, per_frame, refuse_constant
+        )
         for i, (name, value) in enumerate(zip(names, values, strict=True)):
             if value is None:
                 _refuse(name, reasons[i], single)
@@ -377,7 +385,8 @@ def _find_problem(frame, refuse_constant):
 
 def _blames_a_frame(error):
     """Tell an error about the data from one about the machine or the code."""
-    if type(error).__module__.split(".")[0] == "torch":  # out of memory, driver
+    in_torch = type(error).__module__.split(".")[0] == "torch"  # memory, driver
+    if in_torch or isinstance(error, SetupError):
         return False
     return isinstance(error, ValueError | ArithmeticError | LookupError | RuntimeError)
 

@@ -29,13 +29,11 @@ def check_images(signal):
             "which have 2; use `s.transpose(signal_axes=...)` to choose the two axes"
         )
     _check_dtype(signal.data.dtype)
-    if set(axes.signal_indices_in_array) != {
-        signal.data.ndim - 2,
-        signal.data.ndim - 1,
-    }:
+    indices = axes.signal_indices_in_array
+    if sorted(indices) != [signal.data.ndim - 2, signal.data.ndim - 1]:
         raise ValueError(
-            f"the signal axes are the axes {axes.signal_indices_in_array} of the data, "
-            "expected the last two; use `s.transpose(signal_axes=...)`, which moves them"
+            f"the signal axes are the axes {indices} of the data, expected the last "
+            "two; use `s.transpose(signal_axes=...)`, which moves them"
         )
     if 0 in signal.data.shape:
         raise ValueError(
@@ -85,8 +83,27 @@ def check_workers(num_workers):
         )
 
 
+def check_enhance(enhance):
+    """Raise ValueError unless enhance is a bool or "auto"."""
+    if not (isinstance(enhance, bool | np.bool_) or enhance == "auto"):
+        raise ValueError(f"enhance={enhance!r} is unknown; use True, False or 'auto'")
+
+
+def check_threshold(threshold):
+    """Raise ValueError unless threshold is None or a confidence."""
+    try:
+        valid = threshold is None or 0 <= threshold <= 1
+    except TypeError:
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"threshold={threshold!r} is not a confidence from 0 to 1; use None for "
+            "the default"
+        )
+
+
 def describe_defects(frame):
-    """Describe hot pixels and saturated areas of an image for a warning.
+    """Describe hot and dead pixels and saturated areas of an image for a warning.
 
     Parameters
     ----------
@@ -105,18 +122,21 @@ def describe_defects(frame):
     >>> image = np.random.default_rng(0).normal(100, 5, (64, 64))
     >>> image[30, 30] = 1e4
     >>> describe_defects(image)["hot"]
-    '1 pixels far above their surroundings (hot or hit by X-rays)'
+    '1 pixels far outside the range of all others (hot, dead)'
     """
     from hyperspy_stem_enhance.noise.usable import usable_pixels
 
+    finite = frame[np.isfinite(frame)].astype(np.float64)
+    low, high = np.quantile(finite, [0.001, 0.999])
+    # So far that they squeeze the grey levels of everything else; and not
+    # two electrons in a pixel where there is one in a thousand
+    far = np.abs(finite - (low + high) / 2) > 3 * (high - low)
+    hot = np.count_nonzero(far) if high > low else 0
     found = usable_pixels(frame)
-    hot = np.count_nonzero(np.isfinite(frame) & ~found.finite)
     clipped = np.count_nonzero(found.finite & ~found.usable)
     defects = {}
     if hot:
-        defects["hot"] = (
-            f"{hot} pixels far above their surroundings (hot or hit by X-rays)"
-        )
+        defects["hot"] = f"{hot} pixels far outside the range of all others (hot, dead)"
     if clipped:
         share = clipped / frame.size
         defects["clipped"] = (

@@ -14,7 +14,7 @@ from hyperspy.docstrings.signal import (
 from hyperspy.signals import LazySignal2D, Signal2D
 
 import hyperspy_stem_enhance
-from hyperspy_stem_enhance.lazy import map_frames, network_turn
+from hyperspy_stem_enhance.lazy import SetupError, map_frames, network_turn
 from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES
 from hyperspy_stem_enhance.signals import _checks
 
@@ -63,6 +63,13 @@ class STEMImageMixin:
         --------
         hyperspy_stem_enhance.noise.calibration.calibrate_image
 
+        Notes
+        -----
+        If images and result are in memory, and the variance of the
+        pointwise noise is about linear in intensity, it is also written
+        to ``metadata.Signal.Noise_properties.Variance_linear_model`` of
+        this signal, where HyperSpy looks for it.
+
         References
         ----------
         .. [1] Li et al., "Noise Calibration and Spatial-Frequency
@@ -96,7 +103,10 @@ class STEMImageMixin:
             show_progressbar=show_progressbar,
             num_workers=num_workers,
         )
-        return NoiseCalibration.from_array(data, image=self, mode=mode)
+        calibration = NoiseCalibration.from_array(data, image=self, mode=mode)
+        if not (self._lazy or calibration._lazy):
+            _write_variance_model(self, calibration)
+        return calibration
 
     calibrate_noise.__doc__ %= _RUN_ARGS
 
@@ -125,8 +135,8 @@ class STEMImageMixin:
             Whether columns are bright (any dark-field detector) or dark
             (bright field and annular bright field).
         device : str, default "auto"
-            ``"cpu"``, ``"cuda"`` or what else PyTorch calls a device. By
-            default, a GPU if there is one.
+            ``"cpu"``, ``"cuda:0"`` or what else PyTorch calls a device. By
+            default, a GPU if there is one where the frames are computed.
         keep_background : bool, default False
             Whether to add the smooth background to the result again.
         allow_negative : bool, default False
@@ -224,11 +234,13 @@ class STEMImageMixin:
             their mode.
         enhance : bool or "auto", default "auto"
             Whether to run :meth:`enhance_sfin` on the images first. By
-            default, unless their metadata says that it has been done.
+            default, unless their metadata says that it has been done. If
+            False, the images are taken as they are, which should be
+            bright columns on a background of about zero.
         model, device : str, default "auto"
             As for :meth:`enhance_sfin`.
-        threshold : float, optional
-            Lowest confidence of a column to keep, 0 to 1.
+        threshold : float, default 0.5
+            Lowest confidence of a column that is kept, 0 to 1.
         %s
         %s
         %s
@@ -236,8 +248,8 @@ class STEMImageMixin:
         Returns
         -------
         AtomPositions or LazyAtomPositions
-            One table per image, with the navigation shape of this signal
-            ((1,) for a single image).
+            One table of columns per image, with the navigation shape of
+            this signal ((1,) for a single image).
 
         Raises
         ------
@@ -267,14 +279,10 @@ class STEMImageMixin:
         from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
 
         _check(self, mode, num_workers)
-        if enhance not in (True, False, "auto"):
-            raise ValueError(
-                f"enhance={enhance!r} is unknown; use True, False or 'auto'"
-            )
-        done = self.metadata.get_item("STEM_enhance.enhance_sfin")
+        _checks.check_enhance(enhance)
+        _checks.check_threshold(threshold)
         if enhance == "auto":
-            enhance = done is None
-        detection = {"threshold": threshold}
+            enhance = not self.metadata.has_item("STEM_enhance.enhance_sfin")
         settings = None
         if enhance:
             settings, _ = _enhancement(model, mode, device)
@@ -283,7 +291,10 @@ class STEMImageMixin:
             _detect,
             "ragged",
             size=len(COLUMN_NAMES),
-            kwargs={"detection": detection, "enhancement": settings},
+            kwargs={
+                "detection": {"mode": mode, "threshold": threshold},
+                "enhancement": settings,
+            },
             describe=_checks.describe_defects if enhance else None,
             refuse_constant=enhance,
             lazy_output=lazy_output,
@@ -333,21 +344,23 @@ def _enhancement(model, mode, device):
     from hyperspy_stem_enhance import models
 
     name = models.resolve(model, mode)
-    models.resolve_device(device)  # so that an unknown one is refused at once
+    models.resolve_device(device)
+    # Not the resolved device: a worker may have a GPU where the user has none
     settings = {"model": name, "mode": mode, "device": device}
-    record = {
-        "model": name,
-        "weights_sha256": models.weights_sha256(name),
-        "mode": mode,
-    }
-    return settings, record
+    sha256 = models.weights_sha256(name)
+    return settings, {"model": name, "weights_sha256": sha256, "mode": mode}
 
 
-def _enhance(frames, **settings):
+def _enhance(frames, model, mode, device, **options):
     from hyperspy_stem_enhance.enhance.run import enhance_frames
+    from hyperspy_stem_enhance.models.registry import load_for_use
 
     with network_turn():
-        return enhance_frames(frames, **settings)
+        try:
+            load_for_use(model, mode, device)
+        except ValueError as error:  # not the fault of a frame
+            raise SetupError(str(error)) from error
+        return enhance_frames(frames, model, mode, device, **options)
 
 
 def _detect(frames, detection, enhancement):
@@ -365,6 +378,21 @@ def _set_data(signal, data):
     signal.data = data
     signal._lazy = not isinstance(data, np.ndarray)
     signal._assign_subclass()
+
+
+def _write_variance_model(signal, calibration):
+    """Tell HyperSpy of the noise, unless no straight line describes it."""
+    from hyperspy_stem_enhance.noise.variance import variance_linear_model
+
+    sample = signal.data[..., ::4, ::4]
+    limits = np.percentile(sample[np.isfinite(sample)], [1, 99])
+    try:
+        model = variance_linear_model(calibration.summary().mean, limits)
+    except ValueError:
+        return
+    if np.all(model["gain_factor"] * limits + model["gain_offset"] > 0):
+        node = "Signal.Noise_properties.Variance_linear_model"
+        signal.metadata.set_item(node, model)
 
 
 def _write_record(signal, step, settings):
