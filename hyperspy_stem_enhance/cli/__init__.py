@@ -1,0 +1,202 @@
+"""The command ``stem-enhance``: whole folders of files from a terminal.
+
+Each command is a module beside this one, imported when it is used, so that
+the help appears at once and training needs no HyperSpy.
+"""
+
+import argparse
+import importlib
+import sys
+import warnings
+
+from .. import __version__
+from ..noise.parameters import MODES
+
+_INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
+_FORMATS_HELP = "name of HyperSpy's reader, for files that several can read"
+
+
+def main(argv=None):
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments after the name of the command; those of the process by
+        default.
+
+    Returns
+    -------
+    int
+        Exit status: 0 if all went well, 1 if anything failed, 130 if it
+        was interrupted.
+
+    Raises
+    ------
+    SystemExit
+        With status 2, if the arguments are not understood.
+
+    Examples
+    --------
+    >>> main(["calibrate", "no-such-file.dm4"])
+    1
+    """
+    options = _parser().parse_args(argv)
+    module = importlib.import_module(f".{options.module}", __package__)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = _show_warning
+            return getattr(module, options.function)(options)
+    except KeyboardInterrupt:
+        print("\ninterrupted; no file is left half written", file=sys.stderr)
+        return _INTERRUPTED
+    except (ValueError, OSError) as error:
+        print(f"stem-enhance {options.command}: {error}", file=sys.stderr)
+        return 1
+
+
+def _show_warning(message, category, *args, **kwargs):
+    """Print a warning; deprecations inside of libraries are not the user's."""
+    # HyperSpy's own kind is no DeprecationWarning, but named so
+    if category is not FutureWarning and "Deprecation" not in category.__name__:
+        print(f"warning: {message}", file=sys.stderr)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="stem-enhance",
+        description="Measure and remove the noise of atomic-resolution STEM images "
+        "and find their atom columns.",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_demo(commands)
+    _add_calibrate(commands)
+    _add_enhance(commands)
+    _add_detect(commands)
+    _add_train(commands)
+    return parser
+
+
+def _add(commands, name, module, text):
+    command = commands.add_parser(name, help=text, description=text)
+    command.set_defaults(module=module, function=f"run_{name}")
+    return command
+
+
+def _add_demo(commands):
+    demo = _add(
+        commands,
+        "demo",
+        "demo",
+        "Calibrate, enhance, detect and refine a real pair of ADF and ABF images.",
+    )
+    demo.add_argument(
+        "--out",
+        default="stem-enhance-demo",
+        metavar="FOLDER",
+        help="folder for figures, tables and files; those of an earlier demo in it "
+        "are replaced (default: %(default)s)",
+    )
+
+
+def _add_file_arguments(command):
+    command.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="any file that HyperSpy loads, a pattern, or a folder of such files",
+    )
+    command.add_argument(
+        "--out",
+        default="stem-enhance-results",
+        metavar="FOLDER",
+        help="folder for the results (default: %(default)s)",
+    )
+    command.add_argument(
+        "--mode",
+        choices=MODES,
+        default="HAADF",
+        help="HAADF for bright columns (any dark-field detector), BF for dark ones "
+        "(bright field and ABF) (default: %(default)s)",
+    )
+    command.add_argument("--file-format", metavar="NAME", help=_FORMATS_HELP)
+    command.add_argument(
+        "--overwrite", action="store_true", help="replace results that exist"
+    )
+
+
+def _add_network_arguments(command):
+    command.add_argument(
+        "--model", default="auto", help="name of a model (default: %(default)s)"
+    )
+    command.add_argument(
+        "--device",
+        default="auto",
+        help="auto (a GPU if there is one), cpu, cuda, ... (default: %(default)s)",
+    )
+
+
+def _add_calibrate(commands):
+    text = "Measure the noise of images; writes one table (CSV) and prints a summary."
+    _add_file_arguments(_add(commands, "calibrate", "calibrate", text))
+
+
+def _add_enhance(commands):
+    text = "Remove noise and background; writes one .hspy file per image or series."
+    enhance = _add(commands, "enhance", "images", text)
+    _add_file_arguments(enhance)
+    _add_network_arguments(enhance)
+    enhance.add_argument(
+        "--keep-background",
+        action="store_true",
+        help="keep what is smooth and slow beside the columns",
+    )
+
+
+def _add_detect(commands):
+    text = (
+        "Find the atom columns of images, raw or enhanced; writes one .hspy and one "
+        "CSV file per image or series."
+    )
+    detect = _add(commands, "detect", "images", text)
+    _add_file_arguments(detect)
+    _add_network_arguments(detect)
+
+
+def _add_train(commands):
+    train = _add(
+        commands,
+        "train",
+        "training",
+        "Train a network on simulated images, or go on where a folder's training "
+        "stopped. Needs no HyperSpy.",
+    )
+    train.add_argument("--out", required=True, metavar="FOLDER", help="its folder")
+    train.add_argument(
+        "--steps", type=int, required=True, help="length of the whole training"
+    )
+    train.add_argument("--minutes", type=float, help="stop before, to be resumed later")
+    train.add_argument(
+        "--model",
+        choices=("sfin-fast", "sfin"),
+        default="sfin-fast",
+        help="architecture (default: %(default)s)",
+    )
+    train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    train.add_argument(
+        "--device", default="auto", help="as for enhance (default: %(default)s)"
+    )
+    train.add_argument(
+        "--batch-factor",
+        type=int,
+        default=1,
+        help="multiplies the batch of 8 frames of 128 x 128 (default: %(default)s)",
+    )
+    train.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        help="processes that simulate images (default: %(default)s)",
+    )
