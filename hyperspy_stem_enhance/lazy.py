@@ -20,6 +20,8 @@ import numpy as np
 BLOCK_BYTES = 2**26
 CALL_BYTES = 2**23
 
+_DESCRIBED = 8  # blocks in whose first frame defects are looked for
+
 OUTPUTS = ("image", "vector", "ragged")
 
 _turns = None
@@ -71,8 +73,8 @@ def map_frames(
     kwargs : dict, optional
         Further arguments of `function`; they must be picklable.
     describe : callable, optional
-        Called with the first frame of each block, returns a dict from a
-        kind of defect to a text. The first of each kind is reported.
+        Called with about eight frames spread over the series, returns a
+        dict from a kind of defect to a text; each kind is reported once.
     refuse_constant : bool, optional
         Whether a frame of one single value counts as a bad frame.
     numbered : bool, optional
@@ -281,7 +283,10 @@ def _run_block(
     """Run the function on the batches of one block; dask calls this."""
     nav_shape = block.shape[:-2]
     frames = block.reshape((-1, *block.shape[-2:]))
-    corner = [start for start, _ in block_info[0]["array-location"]]
+    here = block_info[0]
+    corner = [start for start, _ in here["array-location"]]
+    number = np.ravel_multi_index(here["chunk-location"], here["num-chunks"])
+    described = number % math.ceil(math.prod(here["num-chunks"]) / _DESCRIBED) == 0
     numbers = _number_frames(corner, nav_shape, block_info[0]["shape"])
     if ragged:
         result = np.empty(len(frames), dtype=object)
@@ -295,7 +300,7 @@ def _run_block(
         ]
         for frame, name in zip(batch, names, strict=True):
             _report_defects(name, _describe_non_finite(frame), run)
-        if describe is not None and start == 0 and np.isfinite(batch[0]).any():
+        if describe and described and start == 0 and np.isfinite(batch[0]).any():
             _report_defects(names[0], describe(batch[0]), run)
         per_frame = {"numbers": numbers[start : start + step]} if numbered else {}
         values, reasons = _run_batch(

@@ -1,10 +1,12 @@
-"""Fixtures for all tests: real data, quiet progress bars."""
+"""Fixtures for all tests: real data, no progress bars, no windows."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+os.environ.setdefault("MPLBACKEND", "Agg")
 
 
 @pytest.fixture(scope="session")

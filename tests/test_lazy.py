@@ -379,6 +379,19 @@ class TestBadFrames:
             map_frames(as_signal(stack), np.negative, describe=describe)
         assert len(record) == 1
 
+    def test_describe_looks_at_few_frames(self, rng):
+        seen = []
+
+        def describe(frame):
+            seen.append(frame[0, 0])
+            return {}
+
+        data = rng.normal(0, 1, (40, 16, 16))
+        data[:, 0, 0] = np.arange(40)
+        s = as_signal(data, (1, 16, 16))
+        map_frames(s, np.negative, describe=describe, lazy_output=False)
+        assert sorted(seen) == [0, 5, 10, 15, 20, 25, 30, 35]
+
 
 def test_unknown_output(stack):
     with pytest.raises(ValueError, match="output='table' is unknown"):

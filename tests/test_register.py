@@ -79,6 +79,18 @@ def test_signal_type_imports_the_package():
     assert run_python(code) == "STEMImage True"
 
 
+def test_loading_a_file_imports_the_package(tmp_path):
+    s = hs.signals.Signal2D(np.zeros((2, 16, 16)))
+    s.set_signal_type("STEM_image")
+    s.save(tmp_path / "images.hspy")
+    code = (
+        "import hyperspy.api as hs;"
+        f"s = hs.load(r'{tmp_path / 'images.hspy'}');"
+        "print(type(s).__name__, hasattr(hs.signals.Signal2D, 'enhance_sfin'))"
+    )
+    assert run_python(code) == "STEMImage True"
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_plain_signals_share_the_mixin_method(name):
     method = getattr(STEMImageMixin, name)
