@@ -8,6 +8,8 @@ N_BINS = 64
 MIN_PIXELS = 64  # a bin with fewer is sparse
 MIN_SHARE = 2e-4  # of all pixels, as well
 MIN_BINS = 4  # fewest bins that a line is fitted to
+_PIXELS_PER_BIN = 256  # on average, in small images
+_SAMPLE = 1 << 18  # values that the range of the bins is taken from
 
 
 @dataclass(frozen=True)
@@ -44,49 +46,77 @@ class SDCurve:
         )
 
 
-def binned_sd(quantity, noise, n_bins=N_BINS, extent=None):
-    """Standard deviation of `noise` in equal bins of `quantity`.
+def binned_sd(quantity, noise):
+    """Standard deviation of noise in equal bins of another quantity.
 
     Parameters
     ----------
     quantity, noise : numpy.ndarray, shape (n,)
         One value per pixel.
-    n_bins : int, default 64
-        Number of bins.
-    extent : (float, float), optional
-        Range of the bins. By default the 0.05 to 99.95 percentiles.
 
     Returns
     -------
     SDCurve
-        Without the bins that hold fewer than 64 pixels or 0.02 % of them.
+        Up to 64 bins over the 0.05 to 99.95 percentiles of `quantity`,
+        without those that hold fewer than 64 pixels or 0.02 % of them.
 
     Examples
     --------
     >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> x = rng.uniform(0, 10, 100_000)
-    >>> curve = binned_sd(x, rng.normal(0, 1 + x), n_bins=5)
-    >>> curve.sd.round().tolist()
-    [2.0, 4.0, 6.0, 8.0, 10.0]
+    >>> curve = binned_sd(x, rng.normal(0, 1 + x))
+    >>> bool(np.allclose(curve.sd, 1 + curve.centres, rtol=0.1))
+    True
     """
+    centres, counts, mean, square = _bin_means(quantity, noise, noise * noise)
+    return SDCurve(centres, np.sqrt(np.maximum(square - mean**2, 0)), counts)
+
+
+def binned_root(quantity, variance):
+    """Square root of the mean of estimates of variance, in equal bins.
+
+    Parameters
+    ----------
+    quantity, variance : numpy.ndarray, shape (n,)
+        One value per pixel; single estimates may be negative.
+
+    Returns
+    -------
+    SDCurve
+        As of `binned_sd`; 0 where the mean is negative.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> x = rng.uniform(0, 10, 100_000)
+    >>> curve = binned_root(x, rng.normal(0, 1 + x) ** 2)
+    >>> bool(np.allclose(curve.sd, 1 + curve.centres, rtol=0.1))
+    True
+    """
+    centres, counts, mean = _bin_means(quantity, variance)
+    return SDCurve(centres, np.sqrt(np.maximum(mean, 0)), counts)
+
+
+def _bin_means(quantity, *values):
+    """Mean of the quantity, counts, and means of the values in each bin."""
     if quantity.size == 0:
-        return SDCurve(*np.zeros((3, 0)))
-    if extent is None:
-        extent = np.quantile(quantity, [0.0005, 0.9995])
-    low, high = extent
+        return np.zeros((2 + len(values), 0))
+    step = max(1, quantity.size // _SAMPLE)
+    low, high = np.quantile(quantity[::step], [0.0005, 0.9995])
     inside = (quantity >= low) & (quantity <= high)
+    n_bins = int(np.clip(quantity.size // _PIXELS_PER_BIN, MIN_BINS, N_BINS))
     position = (quantity[inside] - low) * (n_bins / max(high - low, 1e-30))
     index = np.minimum(position.astype(np.intp), n_bins - 1)
-    noise = noise[inside]
     counts = np.bincount(index, minlength=n_bins)
     kept = counts >= max(MIN_PIXELS, MIN_SHARE * quantity.size)
     total = np.maximum(counts, 1)
-    centres = np.bincount(index, quantity[inside], n_bins) / total
-    mean = np.bincount(index, noise, n_bins) / total
-    square = np.bincount(index, noise * noise, n_bins) / total
-    sd = np.sqrt(np.maximum(square - mean**2, 0))
-    return SDCurve(centres[kept], sd[kept], counts[kept].astype(float))
+    means = [
+        np.bincount(index, value, n_bins) / total
+        for value in (quantity[inside], *(value[inside] for value in values))
+    ]
+    return [row[kept] for row in (means[0], counts.astype(float), *means[1:])]
 
 
 def fit_line(curve):

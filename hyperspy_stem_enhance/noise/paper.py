@@ -8,6 +8,7 @@ data sets comparably but carry the transfer of the blurs: see Notes of
 `estimate_paper`.
 """
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -77,9 +78,7 @@ def estimate_paper(pixels, mode):
         pointwise_intercept=pointwise_line[1],
         pointwise_lambda=fit_tukey_lambda(normalised),
     )
-    return CalibrationResult(
-        parameters, reasons, scan, pointwise, edges, density, mode
-    )
+    return CalibrationResult(parameters, reasons, scan, pointwise, edges, density, mode)
 
 
 def _background_levels(blurred, finite, mode):
@@ -98,7 +97,7 @@ def _patch_slices(size):
     """Even patches of up to `PATCH` pixels, at least two of them."""
     n = max(2, round(size / PATCH))
     bounds = np.linspace(0, size, n + 1).astype(int)
-    return [slice(*pair) for pair in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [slice(*pair) for pair in itertools.pairwise(bounds)]
 
 
 def _scan_line(curve, gradient, reasons):

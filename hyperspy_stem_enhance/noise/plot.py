@@ -154,6 +154,5 @@ def _write_reasons(ax, results, name):
     reasons = {r.reasons[name] for r in results if name in r.reasons}
     if len(results) == 1 and reasons:
         text = textwrap.fill(f"{name} is NaN: {reasons.pop()}", 38)
-        ax.text(
-            0.5, 0.05, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=8
-        )
+        place = {"transform": ax.transAxes, "ha": "center", "va": "bottom"}
+        ax.text(0.5, 0.05, text, fontsize=8, **place)

@@ -7,6 +7,8 @@ import numpy as np
 from .curves import SDCurve
 from .parameters import PARAMETER_NAMES, NoiseParameters
 
+_UNKNOWN = NoiseParameters(*[np.nan] * len(PARAMETER_NAMES))
+
 
 @dataclass(frozen=True)
 class CalibrationResult:
@@ -25,6 +27,11 @@ class CalibrationResult:
     histogram_edges, histogram_density : numpy.ndarray of float
         Distribution of the pointwise noise divided by its SD.
     mode : {"HAADF", "BF"}
+    standard_errors : NoiseParameters
+        Standard errors of the parameters of the noise; NaN where they are
+        not estimated: background and brightness, whose errors are not
+        random, and all of the paper's method. That of the pointwise
+        intercept holds where intensity is zero in the image's units.
     """
 
     parameters: NoiseParameters
@@ -34,6 +41,7 @@ class CalibrationResult:
     histogram_edges: np.ndarray = None
     histogram_density: np.ndarray = None
     mode: str = "HAADF"
+    standard_errors: NoiseParameters = _UNKNOWN
 
     def rescaled(self, factor, offset):
         """Return the result for ``image * factor + offset``.
@@ -48,7 +56,7 @@ class CalibrationResult:
         -------
         CalibrationResult
         """
-        old = self.parameters
+        old, errors = self.parameters, self.standard_errors
         parameters = NoiseParameters(
             atom_brightness=old.atom_brightness * factor,
             background_min=old.background_min * factor + offset,
@@ -66,6 +74,11 @@ class CalibrationResult:
             parameters=parameters,
             scan=self.scan.rescaled(factor),
             pointwise=self.pointwise.rescaled(factor, offset),
+            standard_errors=replace(
+                errors,
+                scan_intercept=errors.scan_intercept * factor,
+                pointwise_intercept=errors.pointwise_intercept * factor,
+            ),
         )
 
 
@@ -73,7 +86,7 @@ def empty_result(mode, reason):
     """Result for an image that identifies no parameter, for one reason."""
     none = SDCurve(*np.zeros((3, 0)))
     return CalibrationResult(
-        parameters=NoiseParameters(*[np.nan] * len(PARAMETER_NAMES)),
+        parameters=_UNKNOWN,
         reasons=dict.fromkeys(PARAMETER_NAMES, reason),
         scan=none,
         pointwise=none,

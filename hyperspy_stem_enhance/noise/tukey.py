@@ -8,7 +8,7 @@ its shape parameter spans from heavier to lighter tails than a Gaussian
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import beta
+from scipy.special import beta, gamma
 
 
 def tukey_lambda_sd(shape):
@@ -127,3 +127,58 @@ def fit_tukey_lambda(samples):
         step = 0.5 * (before - after) / (before - 2 * here + after)
         return float(_SHAPES[best] + step * (_SHAPES[1] - _SHAPES[0]))
     return float(_SHAPES[best])
+
+
+def tukey_lambda_kurtosis(shape):
+    """Excess kurtosis of Tukey's lambda distribution.
+
+    Parameters
+    ----------
+    shape : float or array-like of float
+        Shape parameter, larger than -0.25.
+
+    Returns
+    -------
+    numpy.ndarray or float
+
+    Examples
+    --------
+    >>> round(float(tukey_lambda_kurtosis(1.0)), 3)  # uniform
+    -1.2
+    """
+    shape = np.asarray(shape, dtype=float)
+    shape = np.where(np.abs(shape) < 1e-3, 1e-3, shape)
+    g1, g2, g3, g4 = (gamma(k * shape + 1) for k in (1, 2, 3, 4))
+    scale = (2 * shape + 1) ** 2 / (2 * (4 * shape + 1))
+    ratio = g2**2 * (3 * g2**2 - 4 * g1 * g3 + g4) / (g4 * (g1**2 - g2) ** 2)
+    return (scale * ratio - 3)[()]
+
+
+def undo_mixing(shape, share):
+    """Shape before samples were mixed with others or with Gaussian noise.
+
+    A filter takes independent samples closer to a Gaussian: it multiplies
+    their excess kurtosis by the sum of the fourth powers of its impulse
+    response, relative to the squared sum of squares.
+
+    Parameters
+    ----------
+    shape : float
+        Shape parameter of the mixed samples.
+    share : float
+        Factor by which mixing has multiplied the excess kurtosis, 0 to 1.
+
+    Returns
+    -------
+    float
+        Between -0.2 and 1.
+
+    Examples
+    --------
+    >>> round(undo_mixing(0.2, 1.0), 2), undo_mixing(0.2, 0.5) > 0.25
+    (0.2, True)
+    """
+    shapes = np.linspace(1.0, -0.2, 601)
+    kurtosis = tukey_lambda_kurtosis(shapes)
+    mixed = np.interp(shape, shapes[::-1], kurtosis[::-1])
+    return float(np.interp(mixed / share, kurtosis, shapes))

@@ -1,7 +1,6 @@
 """The signal that holds the noise parameters of each image."""
 
 import numpy as np
-from hyperspy.docstrings.signal import LAZYSIGNAL_DOC
 from hyperspy.signals import BaseSignal, LazySignal
 
 import hyperspy_stem_enhance
@@ -85,7 +84,9 @@ class NoiseCalibration(BaseSignal):
         signal_class = LazyNoiseCalibration if lazy else NoiseCalibration
         signal = signal_class(data, axes=[*navigation, signal_axis], metadata=metadata)
         if image is not None and not lazy and not image._lazy and data.size == 8:
-            signal._keep_curves(_calibrate(image.data.reshape(image.data.shape[-2:]), mode))
+            signal._keep_curves(
+                _calibrate(image.data.reshape(image.data.shape[-2:]), mode)
+            )
         return signal
 
     @property
@@ -122,7 +123,9 @@ class NoiseCalibration(BaseSignal):
             index = pd.Index(axes[0].axis, name=_axis_label(axes[0], 0))
         elif axes:
             names = [_axis_label(axis, number) for number, axis in enumerate(axes)]
-            index = pd.MultiIndex.from_product([axis.axis for axis in axes], names=names)
+            index = pd.MultiIndex.from_product(
+                [axis.axis for axis in axes], names=names
+            )
         return pd.DataFrame(self._rows(), index=index, columns=list(PARAMETER_NAMES))
 
     def to_noise_parameters(self):
@@ -260,9 +263,7 @@ class NoiseCalibration(BaseSignal):
 
 
 class LazyNoiseCalibration(LazySignal, NoiseCalibration):
-    """Lazy noise and background of images."""
-
-    __doc__ += LAZYSIGNAL_DOC.replace("__BASECLASS__", "NoiseCalibration")
+    """Noise and background of images that are calibrated when computed."""
 
     plot = NoiseCalibration.plot  # LazySignal has one for spectra and images
 

@@ -1,0 +1,195 @@
+"""Fit how the SD of a noise term depends on intensity or gradient.
+
+The SD is a line, ``slope * x + intercept``; what can be measured without
+bias is its square, or the covariance of neighbours, in sums over pixels.
+Both laws are fitted to such sums, kept for strips of the image so that
+the scatter between strips gives standard errors.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import correlate1d
+
+LAGS = (1, 2, 3, 4, 5, 6, 8, 10)  # pixels along the row, for scan noise
+_STRIP = 16  # rows, at least
+_MAX_STRIPS = 16
+
+
+@dataclass(frozen=True)
+class NoiseLaw:
+    """SD of a noise term as a line, with standard errors.
+
+    Attributes
+    ----------
+    slope, intercept : float
+    slope_error, intercept_error : float
+        Standard errors; NaN from fewer than three strips.
+    """
+
+    slope: float
+    intercept: float
+    slope_error: float
+    intercept_error: float
+
+
+def fit_pointwise_law(structure, band, usable, zero=0.0):
+    """Fit the SD of the pointwise noise against intensity.
+
+    Parameters
+    ----------
+    structure : numpy.ndarray, shape (h, w)
+        Image without noise.
+    band : numpy.ndarray, shape (h, w)
+        Pointwise noise alone, with the SD of the noise.
+    usable : numpy.ndarray of bool, shape (h, w)
+    zero : float, default 0
+        Value of `structure` for which the standard error of the intercept
+        is given.
+
+    Returns
+    -------
+    NoiseLaw
+    """
+    strips = _strips(usable)
+    level = np.sqrt(np.mean(band[usable] ** 2, dtype=float))
+    slope, intercept = 0.0, level
+    for _ in range(3):
+        sums = []
+        for rows in strips:
+            x = structure[rows][usable[rows]].astype(float)
+            square = band[rows][usable[rows]].astype(float) ** 2
+            sd = np.maximum(slope * x + intercept, 0.2 * level)
+            terms = np.stack([x * x, x, np.ones_like(x)])
+            sums.append(_normal_equations(terms, square, sd**-4))
+        matrices, vectors = map(np.array, zip(*sums, strict=True))
+        slope, intercept = _solve(matrices.sum(0), vectors.sum(0), slope, intercept)
+    without = np.array(
+        [
+            _solve(matrices.sum(0) - m, vectors.sum(0) - v, slope, intercept)
+            for m, v in zip(matrices, vectors, strict=True)
+        ]
+    )
+    without[:, 1] += zero * without[:, 0]
+    return NoiseLaw(slope, intercept, *_jackknife(without))
+
+
+def fit_scan_law(gradient, band, row_weights, total_sd, usable):
+    """Fit the SD of the scan noise against the gradient magnitude.
+
+    Pointwise noise does not correlate neighbours, so that the covariance
+    of pixels `LAGS` apart along the row is that of the scan noise; carried
+    on to lag zero, it is its variance.
+
+    Parameters
+    ----------
+    gradient : numpy.ndarray, shape (h, w)
+        Gradient magnitude of the image without noise.
+    band : numpy.ndarray, shape (h, w)
+        Scan and pointwise noise, with their SDs.
+    row_weights : numpy.ndarray, shape (2 m + 1,)
+        How the variances of neighbouring rows enter that of `band`.
+    total_sd : numpy.ndarray, shape (h, w)
+        Rough SD of `band`, for weights.
+    usable : numpy.ndarray of bool, shape (h, w)
+
+    Returns
+    -------
+    NoiseLaw
+    correlation : numpy.ndarray, shape (len(LAGS),)
+        Correlation of the scan noise along the row.
+    """
+    strips = _strips(usable)
+    matrices = np.zeros((len(strips), len(LAGS), 3, 3))
+    vectors = np.zeros((len(strips), len(LAGS), 3))
+    weight = total_sd**-2.0
+    for j, lag in enumerate(LAGS):
+        left, right = np.s_[:, :-lag], np.s_[:, lag:]
+        product = correlate1d(gradient[left] * gradient[right], row_weights, axis=0)
+        mean = correlate1d((gradient[left] + gradient[right]) / 2, row_weights, axis=0)
+        both = usable[left] & usable[right]
+        for i, rows in enumerate(strips):
+            kept = both[rows]
+            terms = [product[rows][kept], mean[rows][kept], np.ones(kept.sum())]
+            pairs = (band[left][rows] * band[right][rows])[kept]
+            weights = (weight[left][rows] * weight[right][rows])[kept]
+            matrices[i, j], vectors[i, j] = _normal_equations(
+                np.stack(terms, dtype=float), pairs.astype(float), weights
+            )
+    slope, intercept, correlation = _solve_scan(matrices.sum(0), vectors.sum(0))
+    without = [
+        _solve_scan(matrices.sum(0) - m, vectors.sum(0) - v)[:2]
+        for m, v in zip(matrices, vectors, strict=True)
+    ]
+    return NoiseLaw(slope, intercept, *_jackknife(without)), correlation
+
+
+def _strips(usable):
+    """Bands of rows that hold usable pixels, most of them of equal height."""
+    height = len(usable)
+    n = int(np.clip(height // _STRIP, 4, _MAX_STRIPS))
+    bounds = np.linspace(0, height, n + 1).astype(int)
+    strips = [slice(*pair) for pair in itertools.pairwise(bounds)]
+    return [rows for rows in strips if usable[rows].any()]
+
+
+def _normal_equations(terms, values, weights):
+    """Sums of weighted least squares of `values` on the rows of `terms`."""
+    weighted = terms * weights
+    return weighted @ terms.T, weighted @ values
+
+
+def _solve(matrix, vector, slope, intercept):
+    """Slope and intercept whose square fits best, by Gauss-Newton steps."""
+    for _ in range(40):
+        square = np.array([slope**2, 2 * slope * intercept, intercept**2])
+        jacobian = np.array(
+            [[2 * slope, 0], [2 * intercept, 2 * slope], [0, 2 * intercept]]
+        )
+        step = np.linalg.lstsq(
+            jacobian.T @ matrix @ jacobian,
+            jacobian.T @ (vector - matrix @ square),
+            rcond=1e-12,
+        )[0]
+        slope, intercept = slope + step[0], intercept + step[1]
+        if np.abs(step).max() < 1e-7:
+            break
+    return float(slope), float(intercept)
+
+
+def _solve_scan(matrices, vectors):
+    """Law and correlation of the scan noise in turn."""
+    covariance = vectors[:, 2] / matrices[:, 2, 2]
+    slope, intercept = 0.02, np.sqrt(max(covariance[0], 1e-12))
+    for _ in range(6):
+        square = np.array([slope**2, 2 * slope * intercept, intercept**2])
+        observed = vectors[:, 2] / np.maximum(matrices[:, 2] @ square, 1e-30)
+        at_zero = max(_extrapolate(observed), 0.05)
+        correlation = np.clip(observed / at_zero, 0, 1)
+        matrix = np.einsum("j,jkl->kl", correlation**2, matrices)
+        vector = correlation @ vectors
+        slope, intercept = _solve(
+            matrix, vector, max(slope, 1e-3), max(intercept, 1e-6)
+        )
+        if slope < 0 and intercept < 0:
+            slope, intercept = -slope, -intercept
+    return slope, intercept, correlation
+
+
+def _extrapolate(covariance):
+    """Covariance at lag zero: an even function, hence a parabola in lag²."""
+    if covariance[3] > 0.5 * covariance[0]:
+        square = np.square(LAGS[:5], dtype=float)
+        return np.polyfit(square, covariance[:5], 2)[-1]
+    # short correlation: through the first three lags exactly
+    return 1.5 * covariance[0] - 0.6 * covariance[1] + 0.1 * covariance[2]
+
+
+def _jackknife(without):
+    """Standard errors from estimates that leave out one strip each."""
+    without = np.array(without)
+    n = len(without)
+    if n < 3:
+        return np.nan, np.nan
+    return tuple(np.sqrt((n - 1) * without.var(0)).tolist())

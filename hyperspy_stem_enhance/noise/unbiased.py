@@ -1,0 +1,187 @@
+"""Noise parameters that are those of the forward model.
+
+The paper's calibration (`paper`) compares data sets, but its blurs let
+noise pass from one term to another.  Here each term is measured where the
+model says that it is alone: pointwise noise at high frequencies both ways;
+scan noise, which pointwise noise does not correlate, by the covariance
+along the row of high vertical frequencies, where structure ends and noise,
+independent from row to row, does not.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from scipy.ndimage import minimum_filter
+
+from .background import measure_background
+from .curves import binned_root
+from .laws import fit_pointwise_law, fit_scan_law
+from .paper import HISTOGRAM_EDGES, MIN_USABLE
+from .parameters import NoiseParameters
+from .result import empty_result
+from .structure import split_bands
+from .tukey import fit_tukey_lambda, undo_mixing
+
+_GUARD = 7  # pixels: what filters mix with gaps is left out
+_EDGE = 5  # pixels at the edges, as well
+_SLOPE_ERROR = 0.03  # standard error above which a slope ...
+_RELATIVE_ERROR = 0.5  # ... is unknown, unless this share of it is more
+
+
+def estimate_unbiased(pixels, mode, curves=True):
+    """Estimate the parameters of the forward model.
+
+    Parameters
+    ----------
+    pixels : UsablePixels
+    mode : {"HAADF", "BF"}
+    curves : bool, default True
+        Whether to measure the curves of the result as well.
+
+    Returns
+    -------
+    CalibrationResult
+        In the units of ``pixels.values``.
+    """
+    values = pixels.values
+    bands = split_bands(values)
+    usable = _away_from_gaps(pixels.usable)
+    n = int(usable.sum())
+    if n < MIN_USABLE:
+        reason = (
+            f"only {n} pixels are away from gaps, clipped areas and edges, "
+            f"{MIN_USABLE} are needed"
+        )
+        result = empty_result(mode, reason)
+        return _with_background(result, values, bands.structure, 0.0)
+    zero = -pixels.offset / pixels.scale
+    pointwise = fit_pointwise_law(bands.structure, bands.pixel_band, usable, zero)
+    level = np.sqrt(np.mean(bands.pixel_band[usable] ** 2, dtype=float))
+    sd = pointwise.slope * bands.structure + pointwise.intercept
+    sd = np.maximum(sd, 0.2 * level).astype(np.float32)
+    total = _total_sd(bands.row_band, sd, usable)
+    scan, correlation = fit_scan_law(
+        bands.gradient, bands.row_band, bands.row_weights, total, usable
+    )
+    normalised = (bands.residual / sd)[usable]
+    spread = np.mean(normalised**2, dtype=float)
+    share = min(bands.residual_fourth / spread**2, 1.0)
+    shape = undo_mixing(fit_tukey_lambda(normalised), share)
+    unknown = (np.nan,) * 3  # the background, measured last
+    parameters = NoiseParameters(
+        *unknown,
+        scan.slope,
+        scan.intercept,
+        pointwise.slope,
+        pointwise.intercept,
+        shape,
+    )
+    # 2 / sqrt(n): scatter over simulated images; undoing the mixing raises it
+    shape_error = 2.0 / np.sqrt(n) / share
+    errors = NoiseParameters(
+        *unknown,
+        scan.slope_error,
+        scan.intercept_error,
+        pointwise.slope_error,
+        pointwise.intercept_error,
+        shape_error,
+    )
+    parameters, reasons = _without_unknown(parameters, scan, pointwise)
+    result = replace(
+        empty_result(mode, ""),
+        parameters=parameters,
+        reasons=reasons,
+        standard_errors=errors,
+    )
+    if curves:
+        result = _with_curves(
+            result, bands, correlation, normalised / np.sqrt(spread), usable
+        )
+    return _with_background(
+        result, values, bands.structure, float(np.quantile(sd, 0.98))
+    )
+
+
+def _away_from_gaps(usable):
+    """Pixels whose surroundings are usable as well."""
+    inside = np.zeros(usable.shape, bool)
+    inside[_EDGE:-_EDGE, _EDGE:-_EDGE] = True
+    if not usable.all():
+        usable = minimum_filter(usable, _GUARD)
+    return usable & inside
+
+
+def _total_sd(row_band, pointwise_sd, usable):
+    """SD of pointwise and scan noise together, the latter on average."""
+    both = np.mean(row_band[usable] ** 2, dtype=float)
+    scan = max(both - np.mean(pointwise_sd[usable] ** 2, dtype=float), 0)
+    return np.sqrt(pointwise_sd**2 + np.float32(scan))
+
+
+def _with_curves(result, bands, correlation, normalised, usable):
+    """Add what the laws look like in bins, and the distribution."""
+    density, edges = np.histogram(normalised, HISTOGRAM_EDGES, density=True)
+    return replace(
+        result,
+        scan=_scan_curve(bands, correlation, usable),
+        pointwise=binned_root(bands.structure[usable], bands.pixel_band[usable] ** 2),
+        histogram_edges=edges,
+        histogram_density=density,
+    )
+
+
+def _scan_curve(bands, correlation, usable):
+    """SD of the scan noise in bins, from covariances at the shortest lags."""
+    gradients, variances = [], []
+    for lag in (1, 2, 3):
+        left, right = np.s_[:, :-lag], np.s_[:, lag:]
+        kept = usable[left] & usable[right]
+        pair = (bands.gradient[left] * bands.gradient[right])[kept]
+        gradients.append(np.sqrt(pair))
+        product = (bands.row_band[left] * bands.row_band[right])[kept]
+        variances.append(product / max(correlation[lag - 1], 0.05))
+    return binned_root(np.concatenate(gradients), np.concatenate(variances))
+
+
+def _without_unknown(parameters, scan, pointwise):
+    """Parameters with NaN where a slope is not identified, and the reasons."""
+    values, reasons = dict(vars(parameters)), {}
+    for term, law, what in (
+        ("scan", scan, "gradient"),
+        ("pointwise", pointwise, "intensity"),
+    ):
+        limit = max(_SLOPE_ERROR, _RELATIVE_ERROR * abs(law.slope))
+        if law.slope_error <= limit:
+            continue
+        reason = (
+            f"the {what} varies too little over the image: the slope is "
+            f"{law.slope:.2g} with a standard error of {law.slope_error:.2g}"
+        )
+        names = [f"{term}_slope"]
+        # without gradients the level of the scan noise is known all the same
+        if term == "pointwise":
+            names.append("pointwise_intercept")
+        for name in names:
+            values[name], reasons[name] = np.nan, reason
+    return NoiseParameters(**values), reasons
+
+
+def _with_background(result, values, structure, bright_sd):
+    """Add the background and the height of the columns to a result."""
+    sign = -1 if result.mode == "BF" else 1
+    found = measure_background(sign * values, sign * structure, bright_sd)
+    low, high = sorted((sign * found.low, sign * found.high))
+    parameters = replace(
+        result.parameters,
+        atom_brightness=found.brightness,
+        background_min=low,
+        background_max=high,
+    )
+    reasons = {
+        name: reason
+        for name, reason in result.reasons.items()
+        if np.isnan(getattr(parameters, name))
+    }
+    if found.n_columns == 0:
+        reasons["atom_brightness"] = "no column stands out of background and noise"
+    return replace(result, parameters=parameters, reasons=reasons)
