@@ -406,7 +406,7 @@ def _describe_non_finite(frame):
     n = frame.size - np.count_nonzero(np.isfinite(frame))
     if n in (0, frame.size):
         return {}
-    return {"non-finite": f"{n} pixels that are not finite (NaN or infinite)"}
+    return {"non-finite": f"pixels that are not finite (NaN or infinite): {n}"}
 
 
 def _report_defects(name, defects, run):

@@ -122,7 +122,7 @@ def describe_defects(frame):
     >>> image = np.random.default_rng(0).normal(100, 5, (64, 64))
     >>> image[30, 30] = 1e4
     >>> describe_defects(image)["hot"]
-    '1 pixels far outside the range of all others (hot, dead)'
+    'pixels far outside the range of all others: 1 (hot, dead)'
     """
     from hyperspy_stem_enhance.noise.usable import usable_pixels
 
@@ -136,7 +136,9 @@ def describe_defects(frame):
     clipped = np.count_nonzero(found.finite & ~found.usable)
     defects = {}
     if hot:
-        defects["hot"] = f"{hot} pixels far outside the range of all others (hot, dead)"
+        defects["hot"] = (
+            f"pixels far outside the range of all others: {hot} (hot, dead)"
+        )
     if clipped:
         share = clipped / frame.size
         defects["clipped"] = (

@@ -149,9 +149,7 @@ class TestReported:
         data = make_images((3,), shape=(96, 96)).data
         data[1, 10, 10:13] = [np.nan, np.inf, -np.inf]
         s = make_signal(data)
-        with pytest.warns(
-            UserWarning, match=r"inav\[1\] has 3 pixels that are not fin"
-        ):
+        with pytest.warns(UserWarning, match=r"inav\[1\] has pixels .* not .*: 3"):
             result = call(s, method)
         if method == "detect_atoms":
             assert len(result[1]) > 60
@@ -161,7 +159,7 @@ class TestReported:
     def test_hot(self, method, make_images):
         s = make_images(shape=(64, 64))
         s.data[10, 10] = 1e4
-        with pytest.warns(UserWarning, match="the image has 1 pixels far outside"):
+        with pytest.warns(UserWarning, match="pixels far outside .*: 1 "):
             call(s, method)
 
     def test_saturated(self, method, make_images):
