@@ -53,8 +53,8 @@ html_theme_options = {
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }
-html_sidebars = {"installation": [], "changelog": []}
+html_sidebars = {"installation": [], "gallery/plot_tour": []}
 html_show_sourcelink = False
 
 # Deprecations inside of libraries do not belong into the examples' output
-warnings.filterwarnings("ignore", category=DeprecationWarning)
+warnings.filterwarnings("ignore", message=".*deprecated", category=UserWarning)

@@ -25,8 +25,9 @@ hs.preferences.General.show_progressbar = False
 
 folder = Path(find_spec("atomap").origin).parent / "tests" / "datasets"
 s = hs.load(folder / "test_ADF_cropped.hdf5", file_format="HSPY")
-for axis in s.axes_manager.signal_axes:
-    axis.units = "nm"  # this old file has the scale, not the units
+s.change_dtype("float32")  # it is float16, which Matplotlib cannot draw
+for axis, name in zip(s.axes_manager.signal_axes, "xy", strict=True):
+    axis.name, axis.units = name, "nm"  # the file has no more than the scale
 s.metadata.General.title = "ADF"
 s
 
@@ -46,7 +47,7 @@ calibration.summary()
 # %%
 # The SD of the two kinds of noise, and the distribution of the pointwise one:
 
-calibration.plot()
+_ = calibration.plot()
 
 # %%
 # Enhance
@@ -73,7 +74,7 @@ atoms.to_dataframe().head()
 # Drawn over the raw image:
 
 s.plot(colorbar=False)
-s.add_marker(atoms.to_markers(color="orange"))
+s.add_marker(atoms.to_markers(sizes=3, color="orange"))
 
 # %%
 # Refine in Atomap
@@ -87,8 +88,8 @@ lattice = atoms.inav[0].to_atomap(image=e, original_image=s)
 lattice.find_nearest_neighbors()
 lattice.refine_atom_positions_using_center_of_mass(show_progressbar=False)
 found = atoms.inav[0].single_array()[:, :2]
-moved = np.hypot(lattice.y_position - found[:, 0], lattice.x_position - found[:, 1])
-print(f"{len(found)} columns, moved by {np.median(moved) * 9.33:.1f} pm (median)")
+moved = np.hypot(*(lattice.atom_positions[:, ::-1] - found).T) * lattice.pixel_size
+print(f"{len(found)} columns, moved by {1000 * np.median(moved):.1f} pm (median)")
 
 # %%
 # Dark columns
@@ -118,7 +119,8 @@ for panel in panels:
 movie = hs.signals.Signal2D(np.stack([s.data[:128, :128]] * 6)).as_lazy()
 movie_enhanced = movie.enhance_sfin()
 movie_atoms = movie_enhanced.detect_atoms()
-print(movie_enhanced, movie_atoms)
+print(movie_enhanced)
+print(movie_atoms)
 
 # %%
 # ``movie_enhanced.save("enhanced.hspy")`` would go through the movie block by
