@@ -172,9 +172,11 @@ def _solve_scan(matrices, vectors):
         slope, intercept = _solve(
             matrix, vector, max(slope, 1e-3), max(intercept, 1e-6)
         )
-        if slope < 0 and intercept < 0:
-            slope, intercept = -slope, -intercept
-    return slope, intercept, correlation
+        if slope < 0:  # neither can be: what is nearest without it
+            slope, intercept = 0.0, np.sqrt(max(vector[2] / matrix[2, 2], 0))
+        elif intercept < 0:
+            slope, intercept = np.sqrt(max(vector[0] / matrix[0, 0], 0)), 0.0
+    return float(slope), float(intercept), correlation
 
 
 def _extrapolate(covariance):

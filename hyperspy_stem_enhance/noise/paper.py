@@ -78,7 +78,15 @@ def estimate_paper(pixels, mode):
         pointwise_intercept=pointwise_line[1],
         pointwise_lambda=fit_tukey_lambda(normalised),
     )
-    return CalibrationResult(parameters, reasons, scan, pointwise, edges, density, mode)
+    return CalibrationResult(
+        parameters,
+        reasons,
+        scan=scan,
+        pointwise=pointwise,
+        histogram_edges=edges,
+        histogram_density=density,
+        mode=mode,
+    )
 
 
 def _background_levels(blurred, finite, mode):

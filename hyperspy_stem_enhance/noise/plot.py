@@ -53,6 +53,9 @@ def plot_calibration(results, title=""):
     axes[0].set(xlabel="gradient magnitude", ylabel="SD of scan noise")
     axes[1].set(xlabel="intensity", ylabel="SD of pointwise noise")
     axes[2].set(xlabel="pointwise noise / SD", ylabel="density")
+    notes = sorted({note for result in results for note in result.notes})
+    if notes:
+        figure.supxlabel(textwrap.fill("; ".join(notes), 150), fontsize=8)
     return axes
 
 

@@ -20,6 +20,8 @@ class CalibrationResult:
         In the image's units; NaN where a parameter cannot be identified.
     reasons : dict of str
         Why a parameter is NaN, by its name.
+    notes : tuple of str
+        What about the image puts the model in doubt.
     scan : SDCurve
         SD of the scan noise against the gradient magnitude.
     pointwise : SDCurve
@@ -36,6 +38,7 @@ class CalibrationResult:
 
     parameters: NoiseParameters
     reasons: dict = field(default_factory=dict)
+    notes: tuple = ()
     scan: SDCurve = None
     pointwise: SDCurve = None
     histogram_edges: np.ndarray = None

@@ -8,7 +8,7 @@ along the row of high vertical frequencies, where structure ends and noise,
 independent from row to row, does not.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import minimum_filter
@@ -17,7 +17,7 @@ from .background import measure_background
 from .curves import binned_root
 from .laws import fit_pointwise_law, fit_scan_law
 from .paper import HISTOGRAM_EDGES, MIN_USABLE
-from .parameters import NoiseParameters
+from .parameters import PARAMETER_NAMES, NoiseParameters
 from .result import empty_result
 from .structure import split_bands
 from .tukey import fit_tukey_lambda, undo_mixing
@@ -26,6 +26,12 @@ _GUARD = 7  # pixels: what filters mix with gaps is left out
 _EDGE = 5  # pixels at the edges, as well
 _SLOPE_ERROR = 0.03  # standard error above which a slope ...
 _RELATIVE_ERROR = 0.5  # ... is unknown, unless this share of it is more
+_SMALLEST_SHARE = 0.25  # of excess kurtosis that still tells the shape
+_EXCESS = 1.5  # of variance over that of white noise
+_CORRELATED = (
+    "noise is correlated between neighbouring pixels (a filtered, resampled or "
+    "binned image?): the pointwise noise found is its uncorrelated part alone"
+)
 
 
 def estimate_unbiased(pixels, mode, curves=True):
@@ -54,52 +60,63 @@ def estimate_unbiased(pixels, mode, curves=True):
         )
         result = empty_result(mode, reason)
         return _with_background(result, values, bands.structure, 0.0)
-    zero = -pixels.offset / pixels.scale
+    pointwise, scan, correlation, sd = _fit_laws(
+        bands, usable, zero=-pixels.offset / pixels.scale
+    )
+    shape = _fit_shape(bands, sd, usable)
+    parameters, errors, reasons = _collect(scan, pointwise, shape)
+    result = replace(
+        empty_result(mode, ""),
+        parameters=parameters,
+        standard_errors=errors,
+        reasons=reasons,
+        notes=(_CORRELATED,) if shape.excess > _EXCESS else (),
+    )
+    if curves:
+        result = _with_curves(result, bands, correlation, shape.normalised, usable)
+    bright_sd = float(np.quantile(sd, 0.98))
+    return _with_background(result, values, bands.structure, bright_sd)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Distribution of the pointwise noise."""
+
+    value: float  # lambda
+    error: float
+    share: float  # of the excess kurtosis that filters have left
+    excess: float  # variance at all frequencies, against that at the highest
+    normalised: np.ndarray  # samples of unit SD
+
+
+def _fit_laws(bands, usable, zero):
+    """Laws of both terms, correlation of the scan noise, SD of the pointwise."""
     pointwise = fit_pointwise_law(bands.structure, bands.pixel_band, usable, zero)
     level = np.sqrt(np.mean(bands.pixel_band[usable] ** 2, dtype=float))
     sd = pointwise.slope * bands.structure + pointwise.intercept
     sd = np.maximum(sd, 0.2 * level).astype(np.float32)
-    total = _total_sd(bands.row_band, sd, usable)
+    both = np.mean(bands.row_band[usable] ** 2, dtype=float)
+    scan_variance = max(both - np.mean(sd[usable] ** 2, dtype=float), 0)
     scan, correlation = fit_scan_law(
-        bands.gradient, bands.row_band, bands.row_weights, total, usable
+        bands.gradient,
+        bands.row_band,
+        bands.row_weights,
+        np.sqrt(sd**2 + np.float32(scan_variance)),
+        usable,
     )
+    return pointwise, scan, correlation, sd
+
+
+def _fit_shape(bands, sd, usable):
+    """Shape of the pointwise noise, with what filters and errors add undone."""
     normalised = (bands.residual / sd)[usable]
-    spread = np.mean(normalised**2, dtype=float)
-    share = min(bands.residual_fourth / spread**2, 1.0)
-    shape = undo_mixing(fit_tukey_lambda(normalised), share)
-    unknown = (np.nan,) * 3  # the background, measured last
-    parameters = NoiseParameters(
-        *unknown,
-        scan.slope,
-        scan.intercept,
-        pointwise.slope,
-        pointwise.intercept,
-        shape,
-    )
-    # 2 / sqrt(n): scatter over simulated images; undoing the mixing raises it
-    shape_error = 2.0 / np.sqrt(n) / share
-    errors = NoiseParameters(
-        *unknown,
-        scan.slope_error,
-        scan.intercept_error,
-        pointwise.slope_error,
-        pointwise.intercept_error,
-        shape_error,
-    )
-    parameters, reasons = _without_unknown(parameters, scan, pointwise)
-    result = replace(
-        empty_result(mode, ""),
-        parameters=parameters,
-        reasons=reasons,
-        standard_errors=errors,
-    )
-    if curves:
-        result = _with_curves(
-            result, bands, correlation, normalised / np.sqrt(spread), usable
-        )
-    return _with_background(
-        result, values, bands.structure, float(np.quantile(sd, 0.98))
-    )
+    variance = np.mean(normalised**2, dtype=float)
+    share = min(bands.residual_fourth / variance**2, 1.0)
+    value = undo_mixing(fit_tukey_lambda(normalised), share)
+    # 2 / sqrt(n) is the scatter over simulated images; undoing raises it
+    error = 2.0 / np.sqrt(normalised.size) / share
+    excess = variance / bands.residual_second
+    return _Shape(value, error, share, excess, normalised / np.sqrt(variance))
 
 
 def _away_from_gaps(usable):
@@ -109,13 +126,6 @@ def _away_from_gaps(usable):
     if not usable.all():
         usable = minimum_filter(usable, _GUARD)
     return usable & inside
-
-
-def _total_sd(row_band, pointwise_sd, usable):
-    """SD of pointwise and scan noise together, the latter on average."""
-    both = np.mean(row_band[usable] ** 2, dtype=float)
-    scan = max(both - np.mean(pointwise_sd[usable] ** 2, dtype=float), 0)
-    return np.sqrt(pointwise_sd**2 + np.float32(scan))
 
 
 def _with_curves(result, bands, correlation, normalised, usable):
@@ -143,27 +153,38 @@ def _scan_curve(bands, correlation, usable):
     return binned_root(np.concatenate(gradients), np.concatenate(variances))
 
 
-def _without_unknown(parameters, scan, pointwise):
-    """Parameters with NaN where a slope is not identified, and the reasons."""
-    values, reasons = dict(vars(parameters)), {}
+def _collect(scan, pointwise, shape):
+    """Parameters but for the background, their errors, reasons for NaN."""
+    values = {"pointwise_lambda": shape.value}
+    errors = {"pointwise_lambda": shape.error}
+    reasons = {}
     for term, law, what in (
         ("scan", scan, "gradient"),
         ("pointwise", pointwise, "intensity"),
     ):
-        limit = max(_SLOPE_ERROR, _RELATIVE_ERROR * abs(law.slope))
-        if law.slope_error <= limit:
+        values |= {f"{term}_slope": law.slope, f"{term}_intercept": law.intercept}
+        errors[f"{term}_slope"] = law.slope_error
+        errors[f"{term}_intercept"] = law.intercept_error
+        if law.slope_error <= max(_SLOPE_ERROR, _RELATIVE_ERROR * abs(law.slope)):
             continue
-        reason = (
+        reasons[f"{term}_slope"] = (
             f"the {what} varies too little over the image: the slope is "
             f"{law.slope:.2g} with a standard error of {law.slope_error:.2g}"
         )
-        names = [f"{term}_slope"]
-        # without gradients the level of the scan noise is known all the same
-        if term == "pointwise":
-            names.append("pointwise_intercept")
-        for name in names:
-            values[name], reasons[name] = np.nan, reason
-    return NoiseParameters(**values), reasons
+    # without gradients the level of the scan noise is known all the same
+    if "pointwise_slope" in reasons:
+        reasons["pointwise_intercept"] = reasons["pointwise_slope"]
+    if shape.share < _SMALLEST_SHARE:
+        reasons["pointwise_lambda"] = (
+            "pointwise noise is too small a part of the noise from pixel to pixel"
+        )
+    values |= dict.fromkeys(reasons, np.nan)
+    unknown = dict.fromkeys(PARAMETER_NAMES, np.nan)
+    return (
+        NoiseParameters(**{**unknown, **values}),
+        NoiseParameters(**{**unknown, **errors}),
+        reasons,
+    )
 
 
 def _with_background(result, values, structure, bright_sd):

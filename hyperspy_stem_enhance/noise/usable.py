@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 MIN_SIDE = 16  # pixels; smaller images leave no statistics
 _FILL_SIGMA = 3.0  # pixels, reach of the mean that fills gaps
 _HOT_SDS = 8.0  # noise SDs above the surroundings
+_HOT_STEP = 7.0  # and above the third highest neighbour
 _HOT_NEIGHBOUR = 0.3  # elevation of the third neighbour, relative to the pixel
 _HOT_FRACTION = 5e-4  # more than this is a heavy tail, not hot pixels
 _CLIP_PIXELS = 20  # fewest pixels at a limit that count as clipped
@@ -195,9 +196,11 @@ def _hot_pixels(values, valid, noise_sd):
                 if (i, j) != (0, 0)
             ]
         )
-        # a column raises its neighbours too; two hot ones side by side do not
+        here = sign * away[rows, columns]
+        # the third, so that two hot pixels side by side are found
         third = np.sort(neighbours, axis=0)[-3]
-        alone = third < _HOT_NEIGHBOUR * sign * away[rows, columns]
+        # a column raises its neighbours as well
+        alone = (third < _HOT_NEIGHBOUR * here) & (here - third > _HOT_STEP * noise_sd)
         hot[rows[alone], columns[alone]] = True
     if hot.sum() > max(3, _HOT_FRACTION * values.size):
         return np.zeros(values.shape, bool)

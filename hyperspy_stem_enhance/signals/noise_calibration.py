@@ -236,10 +236,9 @@ class NoiseCalibration(BaseSignal):
         for term in ("scan", "pointwise"):
             curve = getattr(result, term)
             curves[term] = np.stack([curve.centres, curve.sd, curve.counts])
-        node = f"{_NODE}.curves"
-        self.metadata.set_item(node, curves)
-        if result.reasons:
-            self.metadata.set_item(f"{_NODE}.reasons", dict(result.reasons))
+        curves["reasons"] = dict(result.reasons)
+        curves["notes"] = list(result.notes)
+        self.metadata.set_item(f"{_NODE}.curves", curves)
 
     def _kept_result(self, row):
         """Result of one image with the curves in the metadata if they are its."""
@@ -250,10 +249,10 @@ class NoiseCalibration(BaseSignal):
             return CalibrationResult(
                 **{**vars(result), "parameters": parameters, "reasons": {}}
             )
-        reasons = self.metadata.get_item(f"{_NODE}.reasons")
         return CalibrationResult(
             parameters=parameters,
-            reasons={} if reasons is None else reasons.as_dictionary(),
+            reasons=node.reasons.as_dictionary(),
+            notes=tuple(str(note) for note in node.notes),
             scan=SDCurve(*node.scan),
             pointwise=SDCurve(*node.pointwise),
             histogram_edges=node.histogram_edges,
