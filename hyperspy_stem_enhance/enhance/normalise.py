@@ -157,9 +157,9 @@ def _lone_pixels(deviation, scale):
     candidates = np.argwhere(np.abs(deviation) > _HOT * scale)
     if not len(candidates):
         return candidates
+    own = deviation[tuple(candidates.T)]
     around = _neighbour_median(deviation, candidates)
-    own, local = deviation[tuple(candidates.T)], scale[tuple(candidates.T)]
-    return candidates[np.abs(own - around) > 0.75 * _HOT * local]
+    return candidates[np.abs(own - around) > 0.75 * np.abs(own)]
 
 
 def _neighbour_median(values, pixels):

@@ -142,8 +142,8 @@ def load_model(name="auto", device="cpu"):
     Raises
     ------
     ValueError
-        If the name or device is unknown, or the weights file is altered
-        or truncated.
+        If the name or device is unknown, or the weights file is altered,
+        truncated or of another network.
 
     Examples
     --------
@@ -152,7 +152,15 @@ def load_model(name="auto", device="cpu"):
     """
     entry = _registry()[resolve(name)]
     network = SFIN(**entry["architecture"])
-    network.load_state_dict(_read_verified(_WEIGHTS / entry["file"], entry["sha256"]))
+    path = _WEIGHTS / entry["file"]
+    try:
+        network.load_state_dict(_read_verified(path, entry["sha256"]))
+    except RuntimeError as error:
+        raise ValueError(
+            f"the weights in {path} do not fit the architecture "
+            f"{entry['architecture']} registered for {name!r} "
+            f"({str(error).splitlines()[0]}). Install the package again."
+        ) from None
     network = network.to(resolve_device(device), memory_format=torch.channels_last)
     return network.eval()
 

@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from hyperspy_stem_enhance.enhance.normalise import local_mean, normalise_frame
+
+
+@pytest.fixture
+def lattice(rng):
+    y, x = np.mgrid[:160, :200]
+    columns = np.cos(2 * np.pi * y / 12) * np.cos(2 * np.pi * x / 14)
+    return 50 * columns + 300 + rng.normal(0, 10, (160, 200))
+
+
+def test_scale_and_offset_of_the_intensities_do_not_matter(lattice):
+    plain = normalise_frame(lattice)
+    other = normalise_frame(3e5 * lattice + 1e8)
+    np.testing.assert_allclose(other.values, plain.values, atol=2e-3)
+    np.testing.assert_allclose(other.scale, 3e5 * plain.scale, rtol=1e-3)
+
+
+def test_strong_background_does_not_squeeze_the_lattice(lattice):
+    lattice = np.tile(lattice, (2, 2))
+    images = (lattice, lattice + np.linspace(0, 5000, 400))
+    plain, tilted = (normalise_frame(image).values for image in images)
+    inside = (slice(144, -144),) * 2
+    assert tilted[inside].std() > 0.5 * plain[inside].std()
+    assert np.corrcoef(plain[inside].ravel(), tilted[inside].ravel())[0, 1] > 0.85
+
+
+def test_bright_particle_leaves_distant_columns_alone(lattice):
+    bright = lattice.copy()
+    bright[20:40, 20:40] += 5e3
+    far = (slice(None), slice(140, None))
+    np.testing.assert_allclose(
+        normalise_frame(bright).values[far].std(),
+        normalise_frame(lattice).values[far].std(),
+        rtol=0.1,
+    )
+
+
+def test_dark_columns_become_bright(lattice):
+    np.testing.assert_array_equal(
+        normalise_frame(lattice, "BF").values, -normalise_frame(lattice).values
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_pixels_that_are_not_finite_leave_the_rest(lattice, value):
+    spoiled = lattice.copy()
+    spoiled[50:55, 60:70] = value
+    found = normalise_frame(spoiled)
+    assert np.isfinite(found.values).all()
+    assert not found.values[50:55, 60:70].any()
+    far = (slice(100, None), slice(120, None))
+    np.testing.assert_allclose(
+        found.values[far], normalise_frame(lattice).values[far], atol=0.02
+    )
+
+
+@pytest.mark.parametrize("value", [1e6, -1e6])
+def test_hot_and_dead_pixels_are_replaced(lattice, value):
+    spoiled = lattice.copy()
+    spoiled[30, 40] = spoiled[100, 199] = spoiled[0, 0] = value
+    np.testing.assert_allclose(
+        normalise_frame(spoiled).values, normalise_frame(lattice).values, atol=5
+    )
+    assert np.abs(normalise_frame(spoiled).values).max() < 6
+
+
+def test_single_electrons_are_not_hot_pixels(rng):
+    counts = rng.poisson(0.02, (128, 128))
+    values = normalise_frame(counts).values
+    assert values[counts > 0].min() > 3
+
+
+def test_small_bright_atom_is_not_a_hot_pixel():
+    y, x = np.mgrid[:96, :96]
+    atom = 1000 * np.exp(-((y - 48) ** 2 + (x - 48) ** 2) / (2 * 1.3**2))
+    noise = np.random.default_rng(0).normal(0, 1, atom.shape)
+    values = normalise_frame(atom + noise).values
+    assert values[48, 48] == values.max() > 10
+
+
+def test_local_mean_keeps_a_constant_and_follows_a_ramp():
+    np.testing.assert_allclose(
+        local_mean(np.full((50, 70), 3, np.float32)), 3, rtol=1e-5
+    )
+    ramp = np.tile(np.arange(400, dtype=np.float32), (300, 1))
+    np.testing.assert_allclose(
+        local_mean(ramp)[:, 100:300], ramp[:, 100:300], atol=0.01
+    )
+
+
+def test_empty_and_constant_images_are_refused():
+    with pytest.raises(ValueError, match="no finite pixel"):
+        normalise_frame(np.full((32, 32), np.nan))
+    for value in (0, 7.5, 1e9):
+        with pytest.raises(ValueError, match="constant"):
+            normalise_frame(np.full((32, 32), value))

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+
+from hyperspy_stem_enhance.enhance.run import enhance_frames
+from hyperspy_stem_enhance.metrics import psnr
+from hyperspy_stem_enhance.simulate.scene import draw_scene
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return draw_scene(20, 4, (128, 128), "HAADF", "published", "lattice")
+
+
+@pytest.mark.parametrize("mode", ["HAADF", "BF"])
+def test_noise_and_background_go_and_columns_stay(mode):
+    for index in range(3):
+        scene = draw_scene(77, index, (128, 128), mode, "published", "lattice")
+        enhanced = enhance_frames(scene.noisy[None], mode=mode)[0]
+        flat = scene.noisy - scene.noisy.mean() + scene.clean.mean()
+        flat = 2 * scene.clean.mean() - flat if mode == "BF" else flat
+        assert psnr(enhanced, scene.clean) > psnr(flat, scene.clean) + 5
+
+
+def test_counts_in_counts_out(scene):
+    frame = scene.noisy[None]
+    enhanced = enhance_frames(frame)
+    np.testing.assert_allclose(
+        enhance_frames(40 * frame + 1000), 40 * enhanced, atol=0.02 * 40
+    )
+
+
+def test_result_is_not_negative_unless_asked(scene):
+    frame = scene.noisy[None]
+    assert enhance_frames(frame).min() >= 0
+    negative = enhance_frames(frame, allow_negative=True)
+    assert negative.min() < 0
+    np.testing.assert_allclose(np.clip(negative, 0, None), enhance_frames(frame))
+
+
+@pytest.mark.parametrize("mode", ["HAADF", "BF"])
+def test_background_is_kept_when_asked(mode):
+    scene = draw_scene(3, 1, (128, 128), mode, "published", "lattice")
+    sign = -1 if mode == "BF" else 1
+    kept = enhance_frames(scene.noisy[None], mode=mode, keep_background=True)[0]
+    truth = scene.background + sign * scene.clean
+    assert np.abs(kept - truth).mean() < 12
+    assert abs(np.mean(kept - scene.noisy)) < 1
+
+
+def test_frames_do_not_influence_each_other(scene):
+    other = draw_scene(20, 5, (128, 128)).noisy
+    both = enhance_frames(np.stack([scene.noisy, other]))
+    np.testing.assert_allclose(
+        both[0], enhance_frames(scene.noisy[None])[0], atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (17, 130), (300, 131)])
+def test_any_size_from_sixteen_pixels(shape, rng):
+    frames = rng.normal(100, 10, (1, *shape))
+    assert enhance_frames(frames).shape == frames.shape
+
+
+def test_seams_of_tiles_do_not_show():
+    scene = draw_scene(31, 2, (320, 320), "HAADF", "published", "lattice")
+    whole = enhance_frames(scene.noisy[None])[0]
+    part = enhance_frames(scene.noisy[None, 40:, 40:])[0]
+    difference = np.abs(whole[40:, 40:] - part)[24:-24, 24:-24]
+    assert np.median(difference) < 0.02 * np.ptp(whole)
+
+
+@pytest.mark.parametrize(
+    "dtype", ["f2", "u1", "u2", "u4", "i4", "f8", ">f4", ">u2", ">f8"]
+)
+def test_dtypes_give_the_same(scene, dtype):
+    frame = np.round(scene.noisy)[None]
+    expected = enhance_frames(frame)
+    found = enhance_frames(frame.astype(dtype))
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=0.05)
+
+
+def test_memory_order_does_not_matter(scene):
+    frame = scene.noisy[None]
+    expected = enhance_frames(np.ascontiguousarray(frame.transpose(0, 2, 1)))
+    np.testing.assert_allclose(enhance_frames(frame.transpose(0, 2, 1)), expected)
+
+
+@pytest.mark.parametrize(
+    ("frames", "arguments", "message"),
+    [
+        (np.ones((32, 32)), {}, r"shape \(32, 32\)"),
+        (np.ones((1, 32, 32), complex), {}, "complex128"),
+        (np.ones((1, 15, 64)), {}, "15 x 64"),
+        (np.ones((1, 32, 32)), {}, "constant"),
+        (np.full((1, 32, 32), np.nan), {}, "no finite pixel"),
+        (np.eye(32)[None], {"mode": "TEM"}, "mode='TEM'"),
+        (np.eye(32)[None], {"model": "none"}, "model='none'"),
+        (np.eye(32)[None], {"device": "abacus"}, "device='abacus'"),
+    ],
+)
+def test_bad_input_is_named(frames, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        enhance_frames(frames, **arguments)

@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+from scipy.stats import kurtosis
+
+from hyperspy_stem_enhance.noise.parameters import PUBLISHED_PARAMETERS
+from hyperspy_stem_enhance.simulate.noise import (
+    FrameNoise,
+    draw_parameters,
+    draw_scan_pattern,
+    frame_noise_from,
+    gradient_magnitude,
+    shift_rows,
+)
+
+
+def test_scan_pattern_has_unit_sd_and_independent_rows(rng):
+    pattern = draw_scan_pattern(rng, (2000, 64))
+    assert pattern.std() == pytest.approx(1, abs=0.02)
+    assert abs(np.mean(pattern[1:] * pattern[:-1])) < 0.02
+    assert np.mean(pattern[:, 1:] * pattern[:, :-1]) > 0.9
+
+
+def test_sd_of_scan_noise_follows_the_gradient(rng):
+    ramp = np.tile(np.arange(64.0) * 5, (4000, 1))  # gradient 8 * 5 inside
+    assert gradient_magnitude(ramp)[5, 5] == pytest.approx(40)
+    noise = FrameNoise(scan_slope=0.1, scan_intercept=2).apply(rng, ramp) - ramp
+    assert noise[:, 20:40].std() == pytest.approx(0.1 * 40 + 2, rel=0.03)
+
+
+@pytest.mark.parametrize("level", [0, 50, 200])
+def test_sd_of_pointwise_noise_follows_intensity(rng, level):
+    image = np.full((400, 400), float(level))
+    noise = FrameNoise(
+        pointwise_slope=0.07, pointwise_intercept=11, pointwise_lambda=0.27
+    )
+    added = noise.apply(rng, image) - image
+    assert added.std() == pytest.approx(0.07 * level + 11, rel=0.02)
+    # Tukey's lambda distribution with 0.27 has lighter tails than a Gaussian
+    assert kurtosis(added.ravel()) == pytest.approx(-0.47, abs=0.08)
+
+
+def test_electrons_are_counted(rng):
+    image = np.full((300, 300), 10.0)
+    counted = FrameNoise(electrons_per_unit=0.05).apply(rng, image)
+    assert counted.mean() == pytest.approx(10, rel=0.02)
+    assert counted.var() == pytest.approx(10 / 0.05, rel=0.03)
+    np.testing.assert_allclose(counted % 20, 0, atol=1e-3)
+
+
+def test_rows_are_shifted_by_parts_of_a_pixel():
+    x = np.arange(64)
+    image = np.tile(np.sin(2 * np.pi * 3 * x / 64), (3, 1))
+    shifted = shift_rows(image, np.array([0, 1, 0.37]))
+    expected = [np.sin(2 * np.pi * 3 * (x - d) / 64) for d in (0, 1, 0.37)]
+    np.testing.assert_allclose(shifted, expected, atol=1e-5)
+
+
+def test_row_jitter_has_the_sd_asked_for(rng):
+    ramp = np.tile(np.sin(2 * np.pi * np.arange(128) / 128), (4000, 1))
+    jittered = FrameNoise(row_jitter=0.5).apply(rng, ramp)
+    displacement = (ramp - jittered)[:, 0] / (2 * np.pi / 128)
+    assert displacement.std() == pytest.approx(0.5, rel=0.04)
+
+
+def test_row_offsets_and_readout(rng):
+    zero = np.zeros((2000, 32))
+    rows = FrameNoise(row_offset_sd=3).apply(rng, zero)
+    assert np.ptp(rows, axis=1).max() == 0
+    assert rows[:, 0].std() == pytest.approx(3, rel=0.06)
+    assert FrameNoise(readout_sd=2).apply(rng, zero).std() == pytest.approx(2, rel=0.02)
+
+
+def test_correlation_joins_neighbours(rng):
+    zero = np.zeros((200, 200))
+    noise = FrameNoise(pointwise_intercept=1, correlation=1.0).apply(rng, zero)
+    assert np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1] > 0.6
+
+
+def test_digitised_values_are_whole_and_in_range(rng):
+    noisy = FrameNoise(pointwise_intercept=80, levels=255).apply(
+        rng, np.full((64, 64), 120.0)
+    )
+    assert noisy.min() == 0
+    assert noisy.max() == 255
+    np.testing.assert_array_equal(noisy, np.round(noisy))
+
+
+def test_no_noise_leaves_the_image(rng):
+    image = rng.random((20, 30), dtype=np.float32)
+    np.testing.assert_array_equal(FrameNoise().apply(rng, image), image)
+
+
+def test_parameters_are_drawn_around_the_published_ones(rng):
+    drawn = np.array([draw_parameters(rng, "BF").to_tuple() for _ in range(3000)])
+    mean = np.array(PUBLISHED_PARAMETERS["BF"].to_tuple())
+    np.testing.assert_allclose(drawn.mean(0), mean, rtol=0.02)
+    np.testing.assert_allclose(drawn.std(0), 0.15 * mean, rtol=0.06)
+
+
+def test_parameters_become_the_noise_of_a_frame():
+    noise = frame_noise_from(PUBLISHED_PARAMETERS["HAADF"], levels=255)
+    assert (noise.scan_slope, noise.pointwise_lambda) == (0.11, 0.27)
+    assert noise.levels == 255

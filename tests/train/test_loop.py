@@ -1,0 +1,114 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from hyperspy_stem_enhance.train import stream
+from hyperspy_stem_enhance.train.loop import (
+    averaged_network,
+    learning_rate,
+    rectified_l1,
+    train,
+)
+from hyperspy_stem_enhance.train.stream import SimulatedBatches
+
+SMALL = {"width": 8, "n_blocks": 1, "downscale": 2}
+
+
+@pytest.fixture(autouse=True)
+def _small_crops(monkeypatch):
+    monkeypatch.setattr(stream, "CROPS", ((32, 2), (48, 1)))
+
+
+def run(folder, n_steps, **settings):
+    options = {"n_workers": 0, "report": lambda line: None, "half_precision": False}
+    return train(folder, SMALL, n_steps, **{**options, **settings})
+
+
+def weights(checkpoint):
+    return torch.load(checkpoint, weights_only=True)["network"]
+
+
+def test_stream_depends_on_the_number_of_the_batch_alone():
+    batches = iter(SimulatedBatches(seed=3))
+    third = [next(batches) for _ in range(3)][2]
+    inputs, targets = next(iter(SimulatedBatches(seed=3, start=2)))
+    torch.testing.assert_close(inputs, third[0], rtol=0, atol=0)
+    torch.testing.assert_close(targets, third[1], rtol=0, atol=0)
+    assert inputs.shape == targets.shape == (2, 1, 32, 32)
+    assert targets.min() >= 0
+
+
+def test_frames_are_never_the_same_twice():
+    batches = iter(SimulatedBatches(seed=3))
+    sums = [float(frame.sum()) for _ in range(10) for frame in next(batches)[0]]
+    assert len(set(sums)) == len(sums)
+
+
+def test_loss_does_not_ask_how_negative_an_empty_area_is():
+    zero = torch.zeros(4)
+    assert rectified_l1(torch.full((4,), -2.0), zero) < 0.2
+    assert rectified_l1(torch.full((4,), 2.0), zero) == 2
+
+
+def test_schedule_rises_and_falls():
+    rates = [learning_rate(step, 2000, 1.0) for step in range(2000)]
+    assert rates[0] < 0.01
+    assert max(rates) == pytest.approx(1)
+    assert rates[-1] == pytest.approx(0.01, abs=1e-3)
+    assert np.argmax(rates) == pytest.approx(300, abs=2)
+
+
+def test_interrupted_training_goes_on_where_it_was_saved(tmp_path, monkeypatch):
+    whole = weights(run(tmp_path / "whole", 6))
+    count = iter(range(100))
+    draw = SimulatedBatches.draw_batch
+
+    def fail_at_fifth(self, number):
+        if next(count) == 4:
+            raise KeyboardInterrupt
+        return draw(self, number)
+
+    monkeypatch.setattr(SimulatedBatches, "draw_batch", fail_at_fifth)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "parts", 6, checkpoint_every=2)
+    assert torch.load(tmp_path / "parts" / "checkpoint.pt")["step"] == 4
+    monkeypatch.setattr(SimulatedBatches, "draw_batch", draw)
+    parts = weights(run(tmp_path / "parts", 6))
+    for name, tensor in whole.items():
+        torch.testing.assert_close(parts[name], tensor, rtol=0, atol=0)
+
+
+def test_training_lowers_the_loss(tmp_path):
+    run(tmp_path, 400, peak_rate=3e-3)
+    lines = (tmp_path / "log.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert losses[-1] < 0.95 * losses[0]
+
+
+def test_averaged_network_is_ready_to_use(tmp_path):
+    network = averaged_network(run(tmp_path, 3))
+    assert not network.training
+    with torch.inference_mode():
+        assert torch.isfinite(network(torch.randn(1, 1, 32, 32))).all()
+
+
+def test_other_settings_do_not_mix_with_a_training(tmp_path):
+    run(tmp_path, 2)
+    with pytest.raises(ValueError, match="other settings"):
+        run(tmp_path, 2, seed=1)
+
+
+def test_array_modules_need_no_hyperspy():
+    code = (
+        "import sys\n"
+        "for name in ('hyperspy', 'dask', 'pandas', 'rsciio'):\n"
+        "    sys.modules[name] = None\n"
+        "import hyperspy_stem_enhance.train.loop, hyperspy_stem_enhance.models\n"
+        "import hyperspy_stem_enhance.enhance.run\n"
+        "from hyperspy_stem_enhance.models.export import export_weights\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
