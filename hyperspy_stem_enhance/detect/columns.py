@@ -18,6 +18,12 @@ DEFAULT_THRESHOLD = 0.5
 
 # Columns lower than this part of the strong ones are not told from ripple.
 _LOWEST = 0.01
+# Enhanced columns are Gaussians up to this part of the strong ones.
+_MODEL_ERROR = 0.02
+# A column in the flank of others has to have this part of their height.
+_HIDDEN = 0.08
+# Candidates below this significance are dropped before the joint fit.
+_SEEN = 3.0
 # Fits closer than this part of the width are the same column.
 _SAME = 1.0
 
@@ -77,7 +83,7 @@ def detect_columns(enhanced, raw=None, mode="HAADF", threshold=None):
     width = estimate_width(filled)
     if not np.isfinite(width):
         return np.empty((0, len(COLUMN_NAMES)), dtype=np.float32)
-    fit = _fit_columns(enhanced, filled, width)
+    fit, width = _fit_columns(enhanced, filled, width)
     confidence = _own_confidence(enhanced, fit, width)
     if raw is not None:
         confidence = np.minimum(confidence, _raw_confidence(raw, fit, width))
@@ -105,13 +111,61 @@ def _check_image(image, name):
 def _fit_columns(enhanced, filled, width):
     """Gaussians on all candidates, without those that turn out to be none."""
     candidates = find_candidates(filled, width)
-    fit = fit_gaussians(enhanced, candidates, width, background=False, rounds=1)
-    fit = fit.select(_plausible(fit, enhanced.shape, width))
+    noise = _MODEL_ERROR * _strong_height(filled[tuple(candidates.astype(int).T)])
+    fit = _fit_plausible(enhanced, candidates, width, width, noise, rounds=1)
     significance = measure_significance(_residual(enhanced, fit), fit, width)
-    fit = fit.select(significance > 3)
-    positions = np.stack([fit.y, fit.x], axis=1)
-    fit = fit_gaussians(enhanced, positions, fit.sigma, background=False)
+    fit = fit.select(significance > _SEEN)
+    width = _typical_width(fit, width)
+    fit = _fit_plausible(enhanced, _positions(fit), width, width, noise, rounds=4)
+    fit = _add_hidden(enhanced, fit, width, noise)
+    return fit, width
+
+
+def _add_hidden(enhanced, fit, width, noise):
+    """Add columns that only show once their strong neighbours are subtracted."""
+    residual = _residual(enhanced, fit)
+    residual = np.where(np.isfinite(residual), residual, 0.0)
+    hidden = find_candidates(residual, width)
+    added = fit_gaussians(residual, hidden, width, False, 1, noise)
+    tree = cKDTree(_positions(fit)) if len(fit) else None
+    if tree is None or len(hidden) == 0:
+        return fit
+    # What is left of a strong column that is no Gaussian is no column.
+    limit = np.full(len(hidden), _SEEN * noise / 3)
+    for k, near in enumerate(tree.query_ball_point(hidden, 4 * width)):
+        if near:
+            limit[k] = max(limit[k], _HIDDEN * fit.height[near].max())
+    significance = measure_significance(residual, added, width)
+    keep = (added.height > limit) & (significance > _SEEN)
+    if not keep.any():
+        return fit
+    joined = np.concatenate([_positions(fit), hidden[keep]])
+    return _fit_plausible(enhanced, joined, width, width, noise, rounds=4)
+
+
+def _fit_plausible(enhanced, positions, sigma, width, noise, rounds):
+    fit = fit_gaussians(enhanced, positions, sigma, False, rounds, noise)
     return fit.select(_plausible(fit, enhanced.shape, width))
+
+
+def _typical_width(fit, width):
+    if len(fit) == 0:
+        return width
+    order = np.argsort(fit.sigma)
+    cumulative = np.cumsum(fit.height[order] ** 2)
+    return fit.sigma[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]
+
+
+def _strong_height(heights):
+    heights = np.sort(heights)
+    if heights.size == 0:
+        return 0.0
+    cumulative = np.cumsum(heights**2)
+    return heights[np.searchsorted(cumulative, 0.5 * cumulative[-1])]
+
+
+def _positions(fit):
+    return np.stack([fit.y, fit.x], axis=1)
 
 
 def _plausible(fit, shape, width):
@@ -122,12 +176,9 @@ def _plausible(fit, shape, width):
     keep &= (fit.sigma > 0.45 * width) & (fit.sigma < 2.2 * width)
     if not keep.any():
         return keep
-    weight = np.sort(fit.height[keep])
-    cumulative = np.cumsum(weight**2)
-    strong = weight[np.searchsorted(cumulative, 0.5 * cumulative[-1])]
-    keep &= fit.height > _LOWEST * strong
+    keep &= fit.height > _LOWEST * _strong_height(fit.height[keep])
     index = np.flatnonzero(keep)
-    positions = np.stack([fit.y[index], fit.x[index]], axis=1)
+    positions = _positions(fit)[index]
     pairs = cKDTree(positions).query_pairs(_SAME * width)
     for i, j in pairs:
         i, j = index[i], index[j]
@@ -141,11 +192,11 @@ def _residual(image, fit):
 
 def _own_confidence(enhanced, fit, width):
     significance = measure_significance(_residual(enhanced, fit), fit, width)
-    positions = np.stack([fit.y, fit.x], axis=1)
+    positions = _positions(fit)
     return confidence_from_significance(significance, positions, width, enhanced.shape)
 
 
 def _raw_confidence(raw, fit, width):
     significance = measure_significance(_residual(raw, fit), fit, width)
-    positions = np.stack([fit.y, fit.x], axis=1)
+    positions = _positions(fit)
     return confidence_from_significance(significance, positions, width, raw.shape)

@@ -6,7 +6,13 @@ them.
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, laplace, map_coordinates, maximum_filter
+from scipy.ndimage import (
+    gaussian_filter,
+    laplace,
+    map_coordinates,
+    maximum_filter,
+    minimum_filter,
+)
 from scipy.spatial import cKDTree
 
 WIDTH_RANGE = (0.8, 12.0)
@@ -52,8 +58,8 @@ def estimate_width(image):
     >>> round(estimate_width(image), 1)
     3.0
     """
-    blur, width = 0.6, np.nan
-    for _ in range(8):
+    blur, width = 0.6, WIDTH_RANGE[0]
+    for _ in range(12):
         smooth = gaussian_filter(image, blur, mode="nearest")
         rows, columns = _local_maxima(smooth)
         inner = (rows > 0) & (rows < image.shape[0] - 1)
@@ -61,10 +67,16 @@ def estimate_width(image):
         rows, columns = rows[inner], columns[inner]
         height = smooth[rows, columns]
         if height.size == 0:
-            return width
-        # At the top of a Gaussian on zero the curvature is -height / sigma^2.
-        # The steepest direction, because a close neighbour flattens the other.
-        squared = height / _steepest_curvature(smooth, rows, columns) - blur**2
+            return np.nan
+        # At the top of a Gaussian the curvature is -height / sigma^2. Height
+        # above the lowest pixel around, because in a dense lattice the tails
+        # of the neighbours lift all; the steepest direction, because a close
+        # neighbour flattens the other.
+        side = 2 * int(np.ceil(3 * max(width, 1.0))) + 1
+        lowest = minimum_filter(smooth, side, mode="nearest")
+        squared = (height - lowest[rows, columns]) / _steepest_curvature(
+            smooth, rows, columns
+        ) - blur**2
         found = np.sqrt(_weighted_median(np.maximum(squared, 0), height**2))
         found = float(np.clip(found, *WIDTH_RANGE))
         if abs(found - width) < 0.02 * found:
