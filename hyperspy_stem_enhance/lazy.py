@@ -57,7 +57,7 @@ def map_frames(
     function : callable
         Called as ``function(frames, **kwargs)`` with an array of shape
         (n, h, w), in native byte order, contiguous, in the signal's dtype
-        (float16 as float32, bool as uint8). Returns n results: an array
+        (float16 as float32). Returns n results: an array
         (n, h, w), an array (n, size), or a sequence of n arrays (m, size).
         It must be defined at the top of a module, so that it can be
         pickled. It raises ValueError for a frame it cannot use, and
@@ -324,7 +324,7 @@ def _number_frames(corner, nav_shape, full_shape):
 def _as_native(frames):
     """Return contiguous frames in a dtype that SciPy and PyTorch know."""
     dtype = frames.dtype.newbyteorder("=")
-    replacement = {"e": np.float32, "?": np.uint8, "g": np.float64}
+    replacement = {"e": np.float32, "g": np.float64}
     return np.ascontiguousarray(frames, dtype=replacement.get(dtype.char, dtype))
 
 

@@ -48,7 +48,7 @@ def check_images(signal):
 
 
 def _check_dtype(dtype):
-    if dtype.kind in "buif":
+    if dtype.kind in "uif":
         return
     if dtype.fields is not None:
         remedy = (
@@ -132,17 +132,16 @@ def describe_defects(frame):
     # two electrons in a pixel where there is one in a thousand
     far = np.abs(finite - (low + high) / 2) > 3 * (high - low)
     hot = np.count_nonzero(far) if high > low else 0
-    found = usable_pixels(frame)
-    clipped = np.count_nonzero(found.finite & ~found.usable)
     defects = {}
     if hot:
         defects["hot"] = (
             f"pixels far outside the range of all others: {hot} (hot, dead)"
         )
-    if clipped:
-        share = clipped / frame.size
+    found = usable_pixels(frame)
+    if np.any(found.finite & ~found.usable):
+        at_ends = np.mean((finite == finite.min()) | (finite == finite.max()))
         defects["clipped"] = (
-            f"{share:.1%} of its pixels in or beside areas where the detector clips "
-            "(saturated, or cut off at its lowest value)"
+            f"pixels at the ends of the detector's range: {at_ends:.1%} (saturated, or "
+            "cut off at the lowest value)"
         )
     return defects
