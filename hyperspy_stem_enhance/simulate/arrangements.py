@@ -15,12 +15,12 @@ from scipy.spatial import cKDTree
 from .structures import STRUCTURES
 
 ARRANGEMENTS = {
-    "lattice": 0.50,
+    "lattice": 0.46,
     "particle": 0.12,
     "interface": 0.10,
     "random": 0.12,
     "sparse": 0.09,
-    "empty": 0.07,
+    "empty": 0.11,
 }
 SPACING_RANGE = (5.0, 50.0)  # nearest neighbours, pixels
 SIGMA_RANGE = (1.2, 7.5)  # pixels

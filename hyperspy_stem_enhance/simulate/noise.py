@@ -245,13 +245,14 @@ def draw_scanning_noise(rng, mode, contrast):
     """
     mean = PUBLISHED_PARAMETERS[mode]
     scale = contrast / mean.atom_brightness
-    factors = np.exp(rng.uniform(np.log(0.2), np.log(2.5), 4))
+    scan = np.exp(rng.uniform(np.log(0.1), np.log(5.0), 2))
+    pointwise = np.exp(rng.uniform(np.log(0.05), np.log(2.5), 2))
     often = rng.random(3)
     return FrameNoise(
-        scan_slope=mean.scan_slope * factors[0],
-        scan_intercept=mean.scan_intercept * scale * factors[1],
-        pointwise_slope=mean.pointwise_slope * factors[2],
-        pointwise_intercept=mean.pointwise_intercept * scale * factors[3],
+        scan_slope=mean.scan_slope * scan[0],
+        scan_intercept=mean.scan_intercept * scale * scan[1],
+        pointwise_slope=mean.pointwise_slope * pointwise[0],
+        pointwise_intercept=mean.pointwise_intercept * scale * pointwise[1],
         pointwise_lambda=rng.uniform(0, 0.45),
         row_jitter=rng.uniform(0, 0.8) if often[0] < 0.4 else 0.0,
         row_offset_sd=contrast * rng.uniform(0, 0.15) if often[1] < 0.2 else 0.0,

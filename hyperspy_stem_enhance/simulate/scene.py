@@ -129,11 +129,15 @@ def _record(rng, columns, contrast, background, frame_noise, mode, kind):
     clean = render_columns(
         columns.positions, columns.heights, columns.sigmas, background.shape
     )
-    # brightest column, not brightest pixel: one overlap must not set the scale
-    scale = contrast / np.quantile(columns.heights, 0.98) if len(columns.heights) else 1
+    scale = _gain(columns.heights, clean, contrast, frame_noise.levels)
     if mode == "BF" and clean.max() > 0:  # no column is darker than black
         scale = min(scale, 0.95 * float((background / np.maximum(clean, 1e-3)).min()))
     clean *= np.float32(scale)
+    if frame_noise.levels is not None:
+        brightest = background if mode == "BF" else background + clean
+        # as an operator lowers the gain before digits run out
+        fit = np.float32(min(1.0, 0.97 * frame_noise.levels / brightest.max()))
+        clean, background, scale = fit * clean, fit * background, fit * scale
     ideal = background - clean if mode == "BF" else background + clean
     noisy = frame_noise.apply(rng, ideal)
     crop = (slice(_MARGIN, -_MARGIN),) * 2
@@ -151,6 +155,16 @@ def _record(rng, columns, contrast, background, frame_noise, mode, kind):
         kind,
         columns.structure,
     )
+
+
+def _gain(heights, clean, contrast, levels):
+    """Factor that gives the columns their contrast."""
+    if len(heights) == 0 or clean.max() == 0:
+        return 1.0
+    if levels is not None:
+        return contrast / float(clean.max())
+    # A few adatoms or overlaps may exceed it: they must not set the scale
+    return contrast / max(np.quantile(heights, 0.98), np.quantile(clean, 0.995))
 
 
 def check_mode(mode):

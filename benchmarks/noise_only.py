@@ -1,0 +1,65 @@
+"""Atoms that default arguments invent in images of noise alone.
+
+    python benchmarks/noise_only.py [--images 25]
+"""
+
+import argparse
+
+import numpy as np
+
+from hyperspy_stem_enhance.detect.columns import detect_columns
+from hyperspy_stem_enhance.enhance.run import enhance_frames
+from hyperspy_stem_enhance.noise.parameters import PUBLISHED_PARAMETERS
+from hyperspy_stem_enhance.simulate.background import draw_smooth_background
+from hyperspy_stem_enhance.simulate.noise import FrameNoise, frame_noise_from
+
+SEED = 40503
+SHAPE = (256, 256)
+
+
+def noise_fields(mode, n_images):
+    """Yield the kind of noise and an image of it, `n_images` of each kind."""
+    published = PUBLISHED_PARAMETERS[mode]
+    for index in range(n_images):
+        rng = np.random.default_rng([SEED, index])
+        flat = np.full(SHAPE, 100.0, np.float32)
+        dose = np.exp(rng.uniform(np.log(0.2), np.log(20)))
+        background = draw_smooth_background(
+            rng, SHAPE, published.background_min, published.background_max
+        )
+        for kind, image, noise in (
+            ("Gaussian", flat, FrameNoise(readout_sd=10)),
+            ("Poisson, 0.2 to 20 counts", flat, FrameNoise(electrons_per_unit=dose / 100)),
+            ("scan noise", flat, FrameNoise(scan_intercept=10)),
+            ("published, with background", background, frame_noise_from(published, 255)),
+        ):
+            yield kind, noise.apply(rng, image)
+
+
+def main():
+    """Print a table in Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, default=25, help="per kind and mode")
+    arguments = parser.parse_args()
+    print("Invented atoms per 256 x 256 image: mean (most in one image)\n")
+    print("| noise | mode | with the raw image | enhanced image alone |")
+    print("|---|---|---|---|")
+    for mode in PUBLISHED_PARAMETERS:
+        counts = {}
+        for kind, image in noise_fields(mode, arguments.images):
+            enhanced = enhance_frames(image[None], mode=mode)[0]
+            found = (
+                len(detect_columns(enhanced, raw=image, mode=mode)),
+                len(detect_columns(enhanced, mode=mode)),
+            )
+            counts.setdefault(kind, []).append(found)
+        for kind, pairs in counts.items():
+            with_raw, alone = np.array(pairs).T
+            print(
+                f"| {kind} | {mode} | {with_raw.mean():.2f} ({with_raw.max()}) "
+                f"| {alone.mean():.2f} ({alone.max()}) |"
+            )
+
+
+if __name__ == "__main__":
+    main()
