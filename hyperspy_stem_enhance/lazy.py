@@ -8,29 +8,20 @@ puts the results together as an array of images, of vectors or of tables.
 
 import math
 import os
-import sys
 import threading
-import warnings
 from contextlib import nullcontext
 from uuid import uuid4
 
 import numpy as np
 
-# float32 bytes of the frames in one dask block, and in one call of a function
-BLOCK_BYTES = 2**26
-CALL_BYTES = 2**23
+from . import _blocks
 
-_DESCRIBED = 8  # blocks in whose first frame defects are looked for
+BLOCK_BYTES = 2**26  # of the frames in one dask block, taken as float32
 
 OUTPUTS = ("image", "vector", "ragged")
 
 _turns = None
 _turns_lock = threading.Lock()
-_reported = set()
-
-
-class SetupError(ValueError):
-    """What a function needs is missing or broken; no frame is to blame."""
 
 
 def map_frames(
@@ -61,7 +52,7 @@ def map_frames(
         (n, h, w), an array (n, size), or a sequence of n arrays (m, size).
         It must be defined at the top of a module, so that it can be
         pickled. It raises ValueError for a frame it cannot use, and
-        `SetupError` for what no frame is to blame for.
+        `_blocks.SetupError` for what no frame is to blame for.
     output : {"image", "vector", "ragged"}, optional
         What one frame becomes: an image (default), a vector of `size`
         numbers, or a table of any number of rows and `size` columns.
@@ -200,7 +191,9 @@ def _whole_frames(data, num_workers):
     # In memory: one call per block, and blocks for all workers
     workers = num_workers or dask.config.get("num_workers", None) or _count_cores()
     n_frames = math.prod(data.shape[:-2])
-    per_block = min(CALL_BYTES // frame_bytes, math.ceil(n_frames / (4 * workers)))
+    per_block = min(
+        _blocks.CALL_BYTES // frame_bytes, math.ceil(n_frames / (4 * workers))
+    )
     whole = tuple((n,) for n in data.shape)
     chunks = _split_chunks(whole[:-2], max(1, per_block))
     # The name would otherwise be a hash of all the data
@@ -238,7 +231,7 @@ def _map_blocks(blocks, output, size, dtype, **settings):
         layout = {"drop_axis": signal_axes, "chunks": nav}
     ndim = len(nav) + {"image": 2, "vector": 1, "ragged": 0}[output]
     return blocks.map_blocks(
-        _run_block,
+        _blocks.run_block,
         **layout,
         # With meta, dask does not call the function to learn what it returns
         meta=np.empty((0,) * ndim, object if output == "ragged" else dtype),
@@ -264,159 +257,3 @@ def _compute(array, in_memory, show_progressbar, num_workers):
         result = np.empty(array.shape, array.dtype)
         da.store(array, result, lock=False, scheduler="threads", **options)
         return result
-
-
-def _run_block(
-    block,
-    function,
-    kwargs,
-    describe,
-    refuse_constant,
-    numbered,
-    single,
-    run,
-    ragged,
-    shape,
-    result_dtype,
-    block_info=None,
-):
-    """Run the function on the batches of one block; dask calls this."""
-    nav_shape = block.shape[:-2]
-    frames = block.reshape((-1, *block.shape[-2:]))
-    here = block_info[0]
-    corner = [start for start, _ in here["array-location"]]
-    number = np.ravel_multi_index(here["chunk-location"], here["num-chunks"])
-    described = number % math.ceil(math.prod(here["num-chunks"]) / _DESCRIBED) == 0
-    numbers = _number_frames(corner, nav_shape, block_info[0]["shape"])
-    if ragged:
-        result = np.empty(len(frames), dtype=object)
-    else:
-        result = np.empty((len(frames), *shape), dtype=result_dtype)
-    step = max(1, CALL_BYTES // (4 * math.prod(block.shape[-2:])))
-    for start in range(0, len(frames), step):
-        batch = _as_native(frames[start : start + step])
-        names = [
-            _name_frame(corner, nav_shape, start + i, single) for i in range(len(batch))
-        ]
-        for frame, name in zip(batch, names, strict=True):
-            _report_defects(name, _describe_non_finite(frame), run)
-        if describe and described and start == 0 and np.isfinite(batch[0]).any():
-            _report_defects(names[0], describe(batch[0]), run)
-        per_frame = {"numbers": numbers[start : start + step]} if numbered else {}
-        values, reasons = _run_batch(
-            batch, function, kwargs, per_frame, refuse_constant
-        )
-        for i, (name, value) in enumerate(zip(names, values, strict=True)):
-            if value is None:
-                _refuse(name, reasons[i], single)
-                value = np.full(shape, np.nan, dtype=result_dtype)
-            result[start + i] = np.asarray(value, dtype=result_dtype)
-    return result.reshape(nav_shape + result.shape[1:])
-
-
-def _number_frames(corner, nav_shape, full_shape):
-    """Position of each frame of a block in the series, in array order."""
-    index = np.indices(nav_shape).reshape(len(nav_shape), -1)
-    index += np.array(corner[: len(nav_shape)])[:, np.newaxis]
-    return np.ravel_multi_index(tuple(index), full_shape[: len(nav_shape)])
-
-
-def _as_native(frames):
-    """Return contiguous frames in a dtype that SciPy and PyTorch know."""
-    dtype = frames.dtype.newbyteorder("=")
-    replacement = {"e": np.float32, "g": np.float64}
-    return np.ascontiguousarray(frames, dtype=replacement.get(dtype.char, dtype))
-
-
-def _name_frame(corner, nav_shape, index, single):
-    """Name a frame as a user of HyperSpy finds it: fastest axis first."""
-    if single:
-        return "the image"
-    local = np.unravel_index(index, nav_shape)
-    position = [int(c + i) for c, i in zip(corner, local, strict=False)]
-    return f"frame inav[{', '.join(map(str, reversed(position)))}]"
-
-
-def _run_batch(frames, function, kwargs, per_frame, refuse_constant):
-    """Return one result or None per frame, and why there is none."""
-    reasons = [_find_problem(frame, refuse_constant) for frame in frames]
-    usable = [i for i, reason in enumerate(reasons) if reason is None]
-    values = [None] * len(frames)
-    if not usable:
-        return values, reasons
-    try:
-        results = _call(function, frames, usable, kwargs, per_frame)
-    except Exception as error:
-        if not _blames_a_frame(error):
-            raise
-        results = []
-        for i in usable:
-            try:
-                results += _call(function, frames, [i], kwargs, per_frame)
-            except Exception as error:
-                if not _blames_a_frame(error):
-                    raise
-                reasons[i] = str(error) or type(error).__name__
-                results.append(None)
-    for i, value in zip(usable, results, strict=True):
-        values[i] = value
-    return values, reasons
-
-
-def _call(function, frames, chosen, kwargs, per_frame):
-    if len(chosen) < len(frames):
-        frames = frames[chosen]
-        per_frame = {name: values[chosen] for name, values in per_frame.items()}
-    results = list(function(frames, **kwargs, **per_frame))
-    if len(results) != len(frames):
-        raise TypeError(
-            f"{function.__name__} returned {len(results)} results for "
-            f"{len(frames)} frames; it must return one for each"
-        )
-    return results
-
-
-def _find_problem(frame, refuse_constant):
-    finite = frame[np.isfinite(frame)]
-    if finite.size == 0:
-        return "it has no finite pixel; check the file and the detector"
-    if refuse_constant and finite.min() == finite.max():
-        return (
-            f"all its pixels are {finite[0]:g}; check that the detector "
-            "was recording, or crop to the part with an image"
-        )
-    return None
-
-
-def _blames_a_frame(error):
-    """Tell an error about the data from one about the machine or the code."""
-    in_torch = type(error).__module__.split(".")[0] == "torch"  # memory, driver
-    if in_torch or isinstance(error, SetupError):
-        return False
-    return isinstance(error, ValueError | ArithmeticError | LookupError | RuntimeError)
-
-
-def _refuse(name, reason, single):
-    if single:
-        raise ValueError(f"{name} cannot be used: {reason}")
-    _warn(f"{name} cannot be used: {reason}. Its result is NaN or empty.")
-
-
-def _describe_non_finite(frame):
-    n = frame.size - np.count_nonzero(np.isfinite(frame))
-    if n in (0, frame.size):
-        return {}
-    return {"non-finite": f"pixels that are not finite (NaN or infinite): {n}"}
-
-
-def _report_defects(name, defects, run):
-    for kind, text in defects.items():
-        if (run, kind) not in _reported:
-            _reported.add((run, kind))
-            _warn(f"{name} has {text}. Further frames like it are not reported.")
-
-
-def _warn(message):
-    # On a cluster's worker, this one also reaches the user's own session
-    module = sys.modules.get("distributed", warnings)
-    module.warn(message, UserWarning, stacklevel=3)

@@ -9,7 +9,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_stem_enhance import lazy
+from hyperspy_stem_enhance import _blocks, lazy
 from hyperspy_stem_enhance.lazy import map_frames, network_turn
 
 CHUNKS = [
@@ -103,6 +103,25 @@ class TestChunks:
             assert result[index].dtype == np.float32
         assert result[1, 2].shape == (0, 2)
         assert result[0, 0].shape[0] > 0
+
+
+def number_frames(frames, numbers):
+    return np.stack([numbers, frames[:, 0, 0]], 1)
+
+
+@pytest.mark.parametrize("chunks", [None, *CHUNKS])
+def test_numbered(stack, chunks):
+    stack[..., 0, 0] = np.arange(6).reshape(2, 3)
+    stack[1, 1] = np.nan
+    s = as_signal(stack, chunks)
+    with pytest.warns(UserWarning, match=r"inav\[1, 1\]"):
+        result = np.asarray(
+            map_frames(s, number_frames, "vector", size=2, numbered=True)
+        )
+    expected = np.arange(6.0)
+    expected[4] = np.nan
+    np.testing.assert_array_equal(result[..., 0].ravel(), expected)
+    np.testing.assert_array_equal(result[..., 1].ravel(), expected)
 
 
 @pytest.mark.parametrize("nav_shape", [(), (1,), (4,), (2, 3), (2, 1, 3)])
@@ -242,7 +261,7 @@ class TestBatches:
             sizes.append(len(frames))
             return frames
 
-        monkeypatch.setattr(lazy, "CALL_BYTES", 5 * 4 * 16 * 16)
+        monkeypatch.setattr(_blocks, "CALL_BYTES", 5 * 4 * 16 * 16)
         monkeypatch.setattr(lazy, "BLOCK_BYTES", 12 * 4 * 16 * 16)
         note.sizes = sizes
         return note

@@ -14,7 +14,8 @@ from hyperspy.docstrings.signal import (
 from hyperspy.signals import LazySignal2D, Signal2D
 
 import hyperspy_stem_enhance
-from hyperspy_stem_enhance.lazy import SetupError, map_frames, network_turn
+from hyperspy_stem_enhance._blocks import SetupError
+from hyperspy_stem_enhance.lazy import map_frames, network_turn
 from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES
 from hyperspy_stem_enhance.signals import _checks
 
