@@ -1,6 +1,6 @@
 """Atoms that default arguments invent in images of noise alone.
 
-    python benchmarks/noise_only.py [--images 25]
+python benchmarks/noise_only.py [--images 25]
 """
 
 import argparse
@@ -29,9 +29,17 @@ def noise_fields(mode, n_images):
         )
         for kind, image, noise in (
             ("Gaussian", flat, FrameNoise(readout_sd=10)),
-            ("Poisson, 0.2 to 20 counts", flat, FrameNoise(electrons_per_unit=dose / 100)),
+            (
+                "Poisson, 0.2 to 20 counts",
+                flat,
+                FrameNoise(electrons_per_unit=dose / 100),
+            ),
             ("scan noise", flat, FrameNoise(scan_intercept=10)),
-            ("published, with background", background, frame_noise_from(published, 255)),
+            (
+                "published, with background",
+                background,
+                frame_noise_from(published, 255),
+            ),
         ):
             yield kind, noise.apply(rng, image)
 

@@ -43,7 +43,13 @@ def load_checkpoint(path):
         raise FileNotFoundError(f"path={str(path)!r}: there is no such file.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError) as error:
+    except (
+        RuntimeError,
+        OSError,
+        EOFError,
+        pickle.UnpicklingError,
+        ValueError,
+    ) as error:
         raise ValueError(
             f"path={str(path)!r} cannot be read as a checkpoint of tensors "
             f"({str(error).splitlines()[0]}). It may be truncated, or hold objects "

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import torch
-from safetensors.torch import save as save_safetensors
 
 
 def export_weights(network, name, folder, **card):
@@ -31,6 +30,8 @@ def export_weights(network, name, folder, **card):
     str
         sha256 of the file written.
     """
+    from safetensors.torch import save as save_safetensors
+
     folder = Path(folder)
     state = {
         key: tensor.half() if _stored_in_half(key, tensor) else tensor

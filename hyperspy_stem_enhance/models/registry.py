@@ -12,7 +12,6 @@ from functools import cache
 from importlib.resources import files
 
 import torch
-from safetensors.torch import load as load_safetensors
 
 from .sfin import SFIN
 
@@ -166,6 +165,8 @@ def load_model(name="auto", device="cpu"):
 
 
 def _read_verified(path, sha256):
+    from safetensors.torch import load as load_safetensors
+
     content = path.read_bytes()
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:

@@ -6,8 +6,8 @@ from .scene import Scene, draw_scene
 from .structures import STRUCTURES
 
 __all__ = [
-    "FrameNoise",
     "STRUCTURES",
+    "FrameNoise",
     "Scene",
     "SimulatedDataset",
     "add_noise",

@@ -1,5 +1,4 @@
-"""Draw where columns stand: lattices with defects, particles, interfaces,
-random and sparse fields, and empty ones.
+"""Draw where columns stand, from perfect lattices to empty fields.
 
 The arrangements are those of Li et al. (CVPR 2025, section 3.3), columns
 deleted, added and placed at random, and beyond them what real frames show:
@@ -311,9 +310,10 @@ def _interface(rng, shape, structures, first):
         close = cKDTree(joined.positions).query_pairs(
             1.5 * np.median(joined.sigmas), output_type="ndarray"
         )
-        across = close[(close[:, 0] < (side(first) > 0).sum()) & (
-            close[:, 1] >= (side(first) > 0).sum()
-        )]
+        across = close[
+            (close[:, 0] < (side(first) > 0).sum())
+            & (close[:, 1] >= (side(first) > 0).sum())
+        ]
         keep = np.ones(len(joined.positions), bool)
         keep[across[:, 1]] = False
         joined = joined.take(keep)

@@ -1,5 +1,7 @@
-"""Draw backgrounds: the published coarse random one, and the strong ones
-of real frames (supports with an edge, thickness ramps, grainy films)."""
+"""Draw backgrounds: the published one, and the strong ones of real frames.
+
+Real frames have supports with an edge, thickness ramps and grainy films.
+"""
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom

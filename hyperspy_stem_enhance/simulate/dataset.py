@@ -197,8 +197,12 @@ def _to_signal(frames, title, record):
 
     from .. import __version__
 
-    axes = [{"name": name, "size": size} for name, size in
-            zip(("image", "y", "x"), (len(frames), *frames[0].shape), strict=True)]
+    axes = [
+        {"name": name, "size": size}
+        for name, size in zip(
+            ("image", "y", "x"), (len(frames), *frames[0].shape), strict=True
+        )
+    ]
     signal = Signal2D(np.stack(frames), axes=axes)
     signal.metadata.General.title = title
     signal.metadata.add_node("STEM_enhance.simulate")

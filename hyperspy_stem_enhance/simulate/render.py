@@ -51,5 +51,7 @@ def render_columns(positions, heights, sigmas, shape):
             y = (np.arange(top, bottom)[:, None] - positions[near, 0]) * inverse
             x = (np.arange(left, right)[:, None] - positions[near, 1]) * inverse
             rows = np.exp(-(y.astype(np.float32) ** 2)) * heights[near]
-            image[top:bottom, left:right] = rows @ np.exp(-(x.astype(np.float32) ** 2)).T
+            image[top:bottom, left:right] = (
+                rows @ np.exp(-(x.astype(np.float32) ** 2)).T
+            )
     return image

@@ -116,9 +116,7 @@ STRUCTURES = {
     structure.name: structure
     for structure in (
         _pattern("Pt [001]", (3.92 * _S, 3.92 * _S), [(0, 0, "Pt")]),
-        _pattern(
-            "Pt [110]", (3.92, 3.92 * _S), [(0, 0, "Pt"), (0.5, 0.5, "Pt")]
-        ),
+        _pattern("Pt [110]", (3.92, 3.92 * _S), [(0, 0, "Pt"), (0.5, 0.5, "Pt")]),
         _pattern("NiO [001]", (2.09, 2.09), [(0, 0, "Ni O")]),
         _pattern(
             "NiO [110]",

@@ -50,9 +50,7 @@ def test_background_is_kept_when_asked(mode):
 def test_frames_do_not_influence_each_other(scene):
     other = draw_scene(20, 5, (128, 128)).noisy
     both = enhance_frames(np.stack([scene.noisy, other]))
-    np.testing.assert_allclose(
-        both[0], enhance_frames(scene.noisy[None])[0], atol=1e-3
-    )
+    np.testing.assert_allclose(both[0], enhance_frames(scene.noisy[None])[0], atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 130), (300, 131)])

@@ -80,7 +80,7 @@ def test_weights_of_another_architecture_are_refused(weights):
 
 
 def test_unknown_model_names_those_there_are():
-    with pytest.raises(ValueError, match="model='unet'.*'sfin-fast'"):
+    with pytest.raises(ValueError, match=r"model='unet'.*'sfin-fast'"):
         resolve("unet")
 
 

@@ -47,13 +47,15 @@ def test_fourier_unit_is_what_the_paper_says():
     parts = [y, f]
     for channel in spectrum:
         parts += [channel.real, channel.imag]
-    mixed = torch.einsum("oi,ihw->ohw", unit.conv_layer.weight[:, :, 0, 0],
-                         torch.stack(parts))
+    mixed = torch.einsum(
+        "oi,ihw->ohw", unit.conv_layer.weight[:, :, 0, 0], torch.stack(parts)
+    )
     mixed = torch.relu(unit.bn(mixed[None]))[0]
     expected = torch.stack(
         [
-            torch.fft.irfft2(torch.complex(mixed[2 * c], mixed[2 * c + 1]),
-                             s=(6, 10), norm="ortho")
+            torch.fft.irfft2(
+                torch.complex(mixed[2 * c], mixed[2 * c + 1]), s=(6, 10), norm="ortho"
+            )
             for c in range(2)
         ]
     )

@@ -20,8 +20,10 @@ def test_frame_depends_on_seed_and_index_alone(mode, noise):
     first = draw_scene(3, 7, (48, 64), mode, noise)
     again = draw_scene(3, 7, (48, 64), mode, noise)
     np.testing.assert_array_equal(first.noisy, again.noisy)
-    for other in (draw_scene(3, 8, (48, 64), mode, noise),
-                  draw_scene(4, 7, (48, 64), mode, noise)):
+    for other in (
+        draw_scene(3, 8, (48, 64), mode, noise),
+        draw_scene(4, 7, (48, 64), mode, noise),
+    ):
         assert not np.array_equal(first.noisy, other.noisy)
 
 

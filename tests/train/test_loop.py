@@ -105,7 +105,7 @@ def test_other_settings_do_not_mix_with_a_training(tmp_path):
 def test_array_modules_need_no_hyperspy():
     code = (
         "import sys\n"
-        "for name in ('hyperspy', 'dask', 'pandas', 'rsciio'):\n"
+        "for name in ('hyperspy', 'dask', 'pandas', 'safetensors'):\n"
         "    sys.modules[name] = None\n"
         "import hyperspy_stem_enhance.train.loop, hyperspy_stem_enhance.models\n"
         "import hyperspy_stem_enhance.enhance.run\n"

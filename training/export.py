@@ -1,0 +1,78 @@
+"""Make a training's averaged weights a model of the package, with its card.
+
+    python training/export.py RUN [--name sfin-fast] [--figures TABLE.md ...]
+
+RUN is the folder of a training.  Tables printed by the benchmarks are put
+into the card as they are.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from hyperspy_stem_enhance import __version__
+from hyperspy_stem_enhance.models.export import export_weights
+from hyperspy_stem_enhance.noise.parameters import MODES
+from hyperspy_stem_enhance.simulate.arrangements import SIGMA_RANGE, SPACING_RANGE
+from hyperspy_stem_enhance.simulate.structures import HELD_OUT_STRUCTURES
+from hyperspy_stem_enhance.train.loop import averaged_network
+
+WEIGHTS = Path(__file__).parents[1] / "hyperspy_stem_enhance" / "weights"
+
+CARD = (Path(__file__).parent / "card.md").read_text()
+
+
+def main():
+    """Export the weights and write the card."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--name", default="sfin-fast")
+    parser.add_argument("--device", default="two processor cores")
+    parser.add_argument("--remark", default="", help="one more line of limits")
+    parser.add_argument("--figures", type=Path, nargs="*", default=[])
+    arguments = parser.parse_args()
+    settings = json.loads((arguments.run / "settings.json").read_text())
+    checkpoint = arguments.run / "checkpoint.pt"
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    network = averaged_network(checkpoint)
+    sha256 = export_weights(
+        network,
+        arguments.name,
+        WEIGHTS,
+        architecture=settings["architecture"],
+        modes=list(MODES),
+        spacing_pixels=list(SPACING_RANGE),
+        sigma_pixels=list(SIGMA_RANGE),
+        noise=settings["noise"],
+        steps=state["step"],
+        seed=settings["seed"],
+    )
+    card = CARD.format(
+        name=arguments.name,
+        **settings["architecture"],
+        parameters=sum(p.numel() for p in network.parameters()),
+        modes=" and ".join(MODES),
+        sha256=sha256,
+        version=__version__,
+        spacing=SPACING_RANGE,
+        sigma=SIGMA_RANGE,
+        noise=settings["noise"],
+        seed=settings["seed"],
+        held_out=", ".join(HELD_OUT_STRUCTURES),
+        steps=state["step"],
+        n_steps=settings["n_steps"],
+        rate=settings["peak_rate"],
+        minutes=state["minutes"],
+        device=arguments.device,
+        extra=f"- {arguments.remark}\n" if arguments.remark else "",
+        figures="\n\n".join(path.read_text().strip() for path in arguments.figures)
+        or "Not measured.",
+    )
+    (WEIGHTS / f"{arguments.name}.md").write_text(card)
+    print(f"{arguments.name}: {state['step']} steps, sha256 {sha256}")
+
+
+if __name__ == "__main__":
+    main()
