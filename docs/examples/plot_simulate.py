@@ -43,7 +43,7 @@ figure, panels = plt.subplots(2, 3, figsize=(8.5, 5.9), layout="constrained")
 for row, mode in zip(panels, ("HAADF", "BF"), strict=True):
     for panel, kind in zip(row, kinds, strict=True):
         scene = hse.simulate.draw_scene(
-            seed=4, index=2, shape=(160, 160), mode=mode, noise=kind,
+            seed=4, index=3, shape=(160, 160), mode=mode, noise=kind,
             arrangement="lattice", structures=["SrTiO3 [001]"],
         )  # fmt: skip
         panel.imshow(scene.noisy, cmap="gray")
