@@ -41,7 +41,7 @@ def draw_grain(rng, shape, sd):
     return field * np.float32(sd / field.std())
 
 
-def draw_strong_background(rng, shape, contrast, region=None):
+def draw_strong_background(rng, shape, contrast, region=None, most_grain=0.12):
     """Background as real frames have it, up to many times the contrast.
 
     Parameters
@@ -54,6 +54,8 @@ def draw_strong_background(rng, shape, contrast, region=None):
         times it.
     region : callable, optional
         ``region(y, x)``: where the specimen is (`Columns.region`).
+    most_grain : float, default 0.12
+        Largest SD of the grain of a film, relative to the contrast.
 
     Returns
     -------
@@ -67,8 +69,8 @@ def draw_strong_background(rng, shape, contrast, region=None):
         slope = rng.normal(0, contrast / max(shape), 2) * rng.uniform(0, 3)
         ramp = slope[0] * y + slope[1] * x
         background += (ramp - ramp.min()).astype(np.float32)
-    if rng.random() < 0.35:
-        grain = draw_grain(rng, shape, contrast * rng.uniform(0, 0.12))
+    if rng.random() < 0.4:
+        grain = draw_grain(rng, shape, contrast * rng.uniform(0, most_grain))
         background += grain
     if region is not None:
         there = region(y, x).astype(np.float32)

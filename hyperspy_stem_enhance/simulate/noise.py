@@ -27,14 +27,19 @@ def gradient_magnitude(image):
     return np.hypot(sobel(image, 0), sobel(image, 1))
 
 
-def draw_scan_pattern(rng, shape):
-    """Noise of unit SD, correlated along the rows, independent between them.
+def draw_scan_pattern(rng, shape, row_correlation=0.0, slant=0.0):
+    """Noise of unit SD, correlated along the rows.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     shape : tuple of int
         (rows, columns).
+    row_correlation : float, default 0
+        SD, in rows, of a Gaussian that correlates neighbouring rows; by
+        default rows are independent, as in the paper.
+    slant : float, default 0
+        Displacement of the pattern from row to row, in pixels.
 
     Returns
     -------
@@ -49,7 +54,13 @@ def draw_scan_pattern(rng, shape):
         # a Gaussian filter of SD `length` leaves 1 / sqrt(2 sqrt(pi) length)
         gain = np.sqrt(2 * np.sqrt(np.pi) * length)
         total += weight * gain * smooth[:, margin : margin + columns]
-    return total / np.float32(np.sqrt(sum(w**2 for _, w in SCAN_PATTERNS)))
+    total /= np.float32(np.sqrt(sum(w**2 for _, w in SCAN_PATTERNS)))
+    if row_correlation > 0:
+        total = gaussian_filter1d(total, row_correlation, axis=0, mode="wrap")
+        total /= max(float(total.std()), 1e-6)
+    if slant:
+        total = shift_rows(total, slant * np.arange(rows))
+    return total
 
 
 def shift_rows(image, displacement):
@@ -79,6 +90,10 @@ class FrameNoise:
     ----------
     scan_slope, scan_intercept : float
         SD of the scan noise against the gradient magnitude.
+    scan_row_correlation, scan_slant : float
+        Correlation of the scan noise between neighbouring rows (SD in
+        rows), and displacement of its pattern per row (pixels): the
+        streaks that slow interference draws. Zero in the paper.
     pointwise_slope, pointwise_intercept : float
         SD of the pointwise noise against intensity.
     pointwise_lambda : float
@@ -102,6 +117,8 @@ class FrameNoise:
 
     scan_slope: float = 0.0
     scan_intercept: float = 0.0
+    scan_row_correlation: float = 0.0
+    scan_slant: float = 0.0
     pointwise_slope: float = 0.0
     pointwise_intercept: float = 0.0
     pointwise_lambda: float = 0.14
@@ -151,7 +168,10 @@ class FrameNoise:
         noise = np.zeros_like(image)
         if self.scan_slope > 0 or self.scan_intercept > 0:
             sd = self.scan_slope * gradient_magnitude(image) + self.scan_intercept
-            noise += np.clip(sd, 0, None) * draw_scan_pattern(rng, image.shape)
+            pattern = draw_scan_pattern(
+                rng, image.shape, self.scan_row_correlation, self.scan_slant
+            )
+            noise += np.clip(sd, 0, None) * pattern
         if self.row_offset_sd > 0:
             noise += rng.normal(0, self.row_offset_sd, (len(image), 1)).astype("f4")
         sd = self.pointwise_slope * image + self.pointwise_intercept
@@ -247,8 +267,10 @@ def draw_scanning_noise(rng, mode, contrast):
     scale = contrast / mean.atom_brightness
     scan = np.exp(rng.uniform(np.log(0.1), np.log(5.0), 2))
     pointwise = np.exp(rng.uniform(np.log(0.05), np.log(2.5), 2))
-    often = rng.random(3)
+    often = rng.random(4)
     return FrameNoise(
+        scan_row_correlation=rng.uniform(0.7, 2.5) if often[3] < 0.25 else 0.0,
+        scan_slant=rng.normal(0, 2) if often[3] < 0.25 else 0.0,
         scan_slope=mean.scan_slope * scan[0],
         scan_intercept=mean.scan_intercept * scale * scan[1],
         pointwise_slope=mean.pointwise_slope * pointwise[0],

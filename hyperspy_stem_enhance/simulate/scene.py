@@ -115,7 +115,11 @@ def draw_scene(
         frame_noise = frame_noise_from(parameters, 255 if kind == "published" else None)
     else:
         contrast = rng.uniform(60, 220)
-        background = draw_strong_background(rng, padded, contrast, columns.region)
+        # Single atoms lie on amorphous films whose grain rivals them
+        grain = 0.35 if columns.structure in ("sparse", "empty") else 0.12
+        background = draw_strong_background(
+            rng, padded, contrast, columns.region, grain
+        )
         if kind == "low-dose":
             frame_noise = draw_low_dose_noise(rng, contrast)
         else:

@@ -101,3 +101,12 @@ def test_parameters_become_the_noise_of_a_frame():
     noise = frame_noise_from(PUBLISHED_PARAMETERS["HAADF"], levels=255)
     assert (noise.scan_slope, noise.pointwise_lambda) == (0.11, 0.27)
     assert noise.levels == 255
+
+
+def test_scan_noise_may_be_joined_between_rows_and_slanted(rng):
+    pattern = draw_scan_pattern(rng, (512, 256), row_correlation=1.5, slant=2)
+    assert pattern.std() == pytest.approx(1, abs=0.05)
+    along = np.mean(pattern[1:, 2:] * pattern[:-1, :-2])
+    against = np.mean(pattern[1:, :-2] * pattern[:-1, 2:])
+    assert along > 0.85
+    assert along > against + 0.1
