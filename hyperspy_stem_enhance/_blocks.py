@@ -161,7 +161,8 @@ def _describe_non_finite(frame):
     n = frame.size - np.count_nonzero(np.isfinite(frame))
     if n in (0, frame.size):
         return {}
-    return {"non-finite": f"pixels that are not finite (NaN or infinite): {n}"}
+    pixels = "pixel that is" if n == 1 else "pixels that are"
+    return {"non-finite": f"{n} {pixels} not finite (NaN or infinite)"}
 
 
 def _report_defects(name, defects, run):

@@ -122,7 +122,7 @@ def describe_defects(frame):
     >>> image = np.random.default_rng(0).normal(100, 5, (64, 64))
     >>> image[30, 30] = 1e4
     >>> describe_defects(image)["hot"]
-    'pixels far outside the range of all others: 1 (hot, dead)'
+    '1 pixel far outside the range of all others'
     """
     from hyperspy_stem_enhance.noise.usable import usable_pixels
 
@@ -134,14 +134,13 @@ def describe_defects(frame):
     hot = np.count_nonzero(far) if high > low else 0
     defects = {}
     if hot:
-        defects["hot"] = (
-            f"pixels far outside the range of all others: {hot} (hot, dead)"
-        )
+        pixels = "pixel" if hot == 1 else "pixels"
+        defects["hot"] = f"{hot} {pixels} far outside the range of all others"
     found = usable_pixels(frame)
     if np.any(found.finite & ~found.usable):
         at_ends = np.mean((finite == finite.min()) | (finite == finite.max()))
         defects["clipped"] = (
-            f"pixels at the ends of the detector's range: {at_ends:.1%} (saturated, or "
-            "cut off at the lowest value)"
+            f"{at_ends:.1%} of its pixels at the ends of the detector's range "
+            "(saturated, or cut off at the lowest value)"
         )
     return defects

@@ -150,7 +150,7 @@ class TestReported:
         data = make_images((3,), shape=(96, 96)).data
         data[1, 10, 10:13] = [np.nan, np.inf, -np.inf]
         s = make_signal(data)
-        with pytest.warns(UserWarning, match=r"inav\[1\] has pixels .* not .*: 3"):
+        with pytest.warns(UserWarning, match=r"inav\[1\] has 3 pixels that are not f"):
             result = call(s, method)
         if method == "detect_atoms":
             assert len(result[1]) > 60
@@ -160,13 +160,15 @@ class TestReported:
     def test_hot(self, method, make_images):
         s = make_images(shape=(64, 64))
         s.data[10, 10] = 1e4
-        with pytest.warns(UserWarning, match="pixels far outside .*: 1 "):
+        with pytest.warns(UserWarning, match="has 1 pixel far outside"):
             call(s, method)
 
     def test_saturated(self, method, make_images):
         s = make_images(shape=(64, 64))
         s.data = s.data.clip(None, 120)
-        with pytest.warns(UserWarning, match=r"ends of the detector's range: \d"):
+        with pytest.warns(
+            UserWarning, match=r"% of its pixels at the ends of the detector"
+        ):
             call(s, method)
 
     def test_nothing_to_report(self, method, make_images):
