@@ -33,6 +33,7 @@ def export_weights(network, name, folder, **card):
     from safetensors.torch import save as save_safetensors
 
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     state = {
         key: tensor.half() if _stored_in_half(key, tensor) else tensor
         for key, tensor in network.state_dict().items()
