@@ -11,12 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import BSpline
-from scipy.ndimage import gaussian_filter, maximum_filter, sobel
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter, sobel
 from scipy.spatial import cKDTree
 
-_KNOTS = 8  # spline functions along each side
+_INTERVALS = 5  # of the spline along each side, at most ...
+_INTERVAL = 50  # ... and pixels in each, at least: wider than columns are apart
 _SMOOTHNESS = 0.01  # weight of the second differences of its coefficients
 _GRID = 128  # points along a side that the surface is fitted to
+_CELLS = 5  # along each side, whose lowest points start the fit
+_LOWEST = 0.1  # share of them
 _ROUNDS = 2  # of columns and background in turn
 _BRIGHTEST = 0.98  # quantile of the column heights that tells the brightness
 _BLUR = 0.7  # of the image that heights are read from, in widths of a column
@@ -43,7 +46,7 @@ class Background:
     n_columns: int
 
 
-def measure_background(image, structure, pixel_sd):
+def measure_background(image, structure, row_noise, structure_sd):
     """Measure the background and the height of the columns over it.
 
     Parameters
@@ -52,8 +55,11 @@ def measure_background(image, structure, pixel_sd):
         Bright columns; finite everywhere.
     structure : numpy.ndarray of float32, shape (h, w)
         Estimate of `image` without noise.
-    pixel_sd : float
-        SD of the pointwise noise at the bright columns.
+    row_noise : numpy.ndarray of float32, shape (h, w)
+        Noise with the local SD of that of `image`, independent from row
+        to row; its values need not be those of the image.
+    structure_sd : float
+        SD of the noise left in `structure`.
 
     Returns
     -------
@@ -64,11 +70,11 @@ def measure_background(image, structure, pixel_sd):
     >>> import numpy as np
     >>> y, x = np.mgrid[:96, :96] % 24 - 12
     >>> image = (20 + 50 * np.exp(-(x**2 + y**2) / 18)).astype(np.float32)
-    >>> found = measure_background(image, image, 0.0)
+    >>> found = measure_background(image, image, np.zeros_like(image), 0.0)
     >>> round(found.low), round(found.brightness)
     (20, 50)
     """
-    surface = _Surface(image.shape)
+    surface = _Surface(image.shape, structure_sd)
     background = surface.fit(structure)
     columns = None
     for _ in range(_ROUNDS):
@@ -80,58 +86,80 @@ def measure_background(image, structure, pixel_sd):
     low, high = float(background.min()), float(background.max())
     if columns is None:
         return Background(low, high, np.nan, 0)
-    brightness = columns.brightness(pixel_sd)
+    brightness = columns.brightness(row_noise)
     return Background(low, high, brightness, len(columns.heights))
 
 
 class _Surface:
     """Smooth surface below what stands out of it."""
 
-    def __init__(self, shape):
+    def __init__(self, shape, noise_sd):
+        self.noise_sd = noise_sd
         self.at = [np.unique(np.linspace(0, n - 1, _GRID).astype(int)) for n in shape]
-        self.basis = [
-            _spline_basis(at / (n - 1)) for at, n in zip(self.at, shape, strict=True)
-        ]
-        self.full = [_spline_basis(np.linspace(0, 1, n)) for n in shape]
+        counts = [int(np.clip(n // _INTERVAL, 1, _INTERVALS)) for n in shape]
+        self.basis, self.full, bend = [], [], []
+        for at, size, n in zip(self.at, shape, counts, strict=True):
+            self.basis.append(_spline_basis(at / (size - 1), n))
+            self.full.append(_spline_basis(np.linspace(0, 1, size), n))
+            second = np.diff(np.eye(n + 3), 2, axis=0)
+            bend.append(second.T @ second)
         self.pairs = [
             (b[:, :, None] * b[:, None, :]).reshape(len(b), -1) for b in self.basis
         ]
-        bend = np.diff(np.eye(_KNOTS), 2, axis=0)
-        bend = bend.T @ bend
-        self.bending = np.kron(bend, np.eye(_KNOTS)) + np.kron(np.eye(_KNOTS), bend)
+        rows, columns = (np.eye(len(b)) for b in bend)
+        self.bending = np.kron(bend[0], columns) + np.kron(rows, bend[1])
 
     def fit(self, image):
         """Fit the surface; returns it with the shape of the image."""
         points = image[np.ix_(*self.at)].astype(float)
-        weights = np.ones_like(points)
+        weights = _lowest_points(points)
         for _ in range(25):
             coefficients = self._solve(points, weights)
             above = points - self.basis[0] @ coefficients @ self.basis[1].T
             below = above[above < 0]
             if below.size < 2 or below.std() == 0:
                 break
-            # those above twice the spread below it stand out
-            edge = 2 * below.std() - below.mean()
-            steep = np.clip(2 * (above - edge) / below.std(), -50, 50)
+            # those above twice the spread below it stand out; that spread is
+            # too small where the surface started below noise
+            spread = max(below.std(), self.noise_sd)
+            edge = max(2 * below.std() - below.mean(), 2.5 * self.noise_sd)
+            steep = np.clip(2 * (above - edge) / spread, -50, 50)
             updated = 1 / (1 + np.exp(steep))
             change = np.abs(updated - weights).sum()
             weights = updated
             if change < 0.005 * weights.sum():
                 break
-        return (self.full[0] @ coefficients @ self.full[1].T).astype(np.float32)
+        surface = (self.full[0] @ coefficients @ self.full[1].T).astype(np.float32)
+        # beyond the points that it rests on, at the corners, it may run off
+        resting = (points - above)[weights > 0.5]
+        if resting.size:
+            surface = np.clip(surface, resting.min(), resting.max())
+        return surface
 
     def _solve(self, points, weights):
-        k = _KNOTS
-        matrix = (self.pairs[0].T @ weights @ self.pairs[1]).reshape(k, k, k, k)
-        matrix = matrix.transpose(0, 2, 1, 3).reshape(k * k, k * k)
+        rows, columns = (basis.shape[1] for basis in self.basis)
+        matrix = self.pairs[0].T @ weights @ self.pairs[1]
+        matrix = matrix.reshape(rows, rows, columns, columns).transpose(0, 2, 1, 3)
+        matrix = matrix.reshape(rows * columns, rows * columns)
         vector = (self.basis[0].T @ (weights * points) @ self.basis[1]).ravel()
-        matrix = matrix + _SMOOTHNESS * np.trace(matrix) / k**2 * self.bending
-        return np.linalg.solve(matrix, vector).reshape(k, k)
+        matrix = matrix + _SMOOTHNESS * np.trace(matrix) / len(matrix) * self.bending
+        return np.linalg.solve(matrix, vector).reshape(rows, columns)
 
 
-def _spline_basis(position):
-    """Cubic B-splines over [0, 1], shape (points, knots)."""
-    knots = np.concatenate([[0] * 3, np.linspace(0, 1, _KNOTS - 2), [1] * 3])
+def _lowest_points(points):
+    """Weights that select the lowest points of each cell of a coarse grid."""
+    weights = np.zeros_like(points)
+    cells = [np.array_split(np.arange(n), _CELLS) for n in points.shape]
+    for rows in cells[0]:
+        for columns in cells[1]:
+            cell = np.ix_(rows, columns)
+            weights[cell] = points[cell] <= np.quantile(points[cell], _LOWEST)
+    return weights
+
+
+def _spline_basis(position, n_intervals):
+    """Cubic B-splines over [0, 1], shape (points, n_intervals + 3)."""
+    knots = np.concatenate([[0] * 3, np.linspace(0, 1, n_intervals + 1), [1] * 3])
     return BSpline.design_matrix(position, knots, 3).toarray()
 
 
@@ -206,12 +234,15 @@ class _Columns:
             2 * np.pi * self.sigma**2
         )
 
-    def brightness(self, pixel_sd):
+    def brightness(self, row_noise):
         """Quantile of the heights, less the spread that noise gives them."""
         blur = _BLUR * self.sigma
-        gain = (1 + _BLUR**2) / max(2 * np.sqrt(np.pi) * blur, 1)
-        variance = self.heights.var()
-        kept = max(variance - (gain * pixel_sd) ** 2, 0) / max(variance, 1e-30)
+        along = gaussian_filter1d(row_noise, blur, axis=1)
+        # rows are independent: their variances add with squared weights
+        variance = gaussian_filter1d(along**2, blur / np.sqrt(2), axis=0)[self.at]
+        variance *= (1 + _BLUR**2) ** 2 / max(2 * np.sqrt(np.pi) * blur, 1)
+        total = self.heights.var()
+        kept = max(total - float(variance.mean()), 0) / max(total, 1e-30)
         mean = self.heights.mean()
         top = np.quantile(self.heights, _BRIGHTEST)
         return float(mean + (top - mean) * np.sqrt(kept))

@@ -149,6 +149,7 @@ def tukey_lambda_density(x, shape):
     """
     from scipy.stats import tukeylambda
 
+    shape = shape or 1e-9  # SciPy divides by it
     sd = float(tukey_lambda_sd(shape))
     return tukeylambda.pdf(np.asarray(x, float) * sd, shape) * sd
 

@@ -28,6 +28,8 @@ class NoiseBands:
     ----------
     structure : numpy.ndarray of float32
         Estimate of the image without noise.
+    structure_sd : float
+        SD of the noise left in it, on average.
     gradient : numpy.ndarray of float32
         Its Sobel gradient magnitude (gain 8), cleared of what the noise
         left in it adds.
@@ -51,6 +53,7 @@ class NoiseBands:
     """
 
     structure: np.ndarray
+    structure_sd: float
     gradient: np.ndarray
     pixel_band: np.ndarray
     pixel_power: float
@@ -110,6 +113,7 @@ def split_bands(values):
     variance /= max(float(variance.mean()), 1e-20)
     return NoiseBands(
         structure=structure,
+        structure_sd=back.gain(passed * np.sqrt(floor)),
         gradient=_gradient(structure, passed, floor, q_row, q_column, variance),
         pixel_band=back(spectrum * pixel),
         pixel_power=back.gain(pixel**2) ** 2,

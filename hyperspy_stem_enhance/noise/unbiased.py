@@ -59,7 +59,7 @@ def estimate_unbiased(pixels, mode, curves=True):
             f"{MIN_USABLE} are needed"
         )
         result = empty_result(mode, reason)
-        return _with_background(result, values, bands.structure, 0.0)
+        return _with_background(result, values, bands)
     pointwise, scan, correlation, sd = _fit_laws(
         bands, usable, zero=-pixels.offset / pixels.scale
     )
@@ -74,8 +74,7 @@ def estimate_unbiased(pixels, mode, curves=True):
     )
     if curves:
         result = _with_curves(result, bands, correlation, shape.normalised, usable)
-    bright_sd = float(np.quantile(sd, 0.98))
-    return _with_background(result, values, bands.structure, bright_sd)
+    return _with_background(result, values, bands)
 
 
 @dataclass(frozen=True)
@@ -187,10 +186,12 @@ def _collect(scan, pointwise, shape):
     )
 
 
-def _with_background(result, values, structure, bright_sd):
+def _with_background(result, values, bands):
     """Add the background and the height of the columns to a result."""
     sign = -1 if result.mode == "BF" else 1
-    found = measure_background(sign * values, sign * structure, bright_sd)
+    found = measure_background(
+        sign * values, sign * bands.structure, bands.row_band, bands.structure_sd
+    )
     low, high = sorted((sign * found.low, sign * found.high))
     parameters = replace(
         result.parameters,

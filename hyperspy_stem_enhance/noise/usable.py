@@ -121,14 +121,17 @@ def usable_pixels(image):
         return UsablePixels(
             np.zeros(image.shape, np.float32), finite, finite, offset, 0.0, 0.0
         )
-    values = ((np.where(finite, image, offset) - offset) / scale).astype(np.float32)
+    # in double precision: single counts on large ones, and float16, keep theirs
+    values = np.where(finite, image.astype(np.float64) - offset, 0) / scale
+    values = values.astype(np.float32)
     values = fill_gaps(values, finite)
     noise_sd = _pixel_noise_sd(values)
-    clipped = _clipped(values, finite, noise_sd)
-    hot = _hot_pixels(values, finite & ~clipped, noise_sd)
+    # before clipping: hot pixels often are all at the limit of the detector
+    hot = _hot_pixels(values, finite, noise_sd)
     if hot.any():
         finite = finite & ~hot
         values = fill_gaps(values, finite)
+    clipped = _clipped(values, finite, noise_sd)
     usable = finite
     if clipped.any():
         nearby = gaussian_filter(clipped.astype(np.float32), _FILL_SIGMA)
@@ -198,9 +201,11 @@ def _hot_pixels(values, valid, noise_sd):
         )
         here = sign * away[rows, columns]
         # the third, so that two hot pixels side by side are found
-        third = np.sort(neighbours, axis=0)[-3]
-        # a column raises its neighbours as well
-        alone = (third < _HOT_NEIGHBOUR * here) & (here - third > _HOT_STEP * noise_sd)
+        neighbours = np.sort(neighbours, axis=0)[:-2]
+        step = here - neighbours[-1]
+        # a column raises its neighbours as well, and noise is strong on it
+        alone = neighbours[-1] < _HOT_NEIGHBOUR * here
+        alone &= step > _HOT_STEP * np.maximum(noise_sd, 1.5 * neighbours.std(axis=0))
         hot[rows[alone], columns[alone]] = True
     if hot.sum() > max(3, _HOT_FRACTION * values.size):
         return np.zeros(values.shape, bool)
@@ -216,23 +221,16 @@ def _clipped(values, finite, noise_sd):
     """Pixels at the lowest or highest value, if too many are there."""
     clipped = np.zeros(values.shape, bool)
     known = values[finite]
+    levels = np.unique(known[:: max(1, known.size // 4096)])
+    step = np.median(np.diff(levels)) if levels.size > 1 else 0.0
+    if step > 0.5 * noise_sd > 0:
+        return clipped  # counted electrons: many pixels at zero are none clipped
     for sign in (1, -1):
-        limit = (sign * known).max()
-        at_limit = (sign * values >= limit) & finite
-        n_limit = int(at_limit.sum())
-        if n_limit < _CLIP_PIXELS:
-            continue
+        below = (sign * known).max() - sign * known
+        n_limit = np.count_nonzero(below == 0)
         window = max(0.5 * noise_sd, 1e-6)
-        below = limit - (sign * known)
         near = below[(below > 0) & (below <= window)]
-        if near.size == 0:
-            # either nothing but the limit, or coarse steps: counted electrons
-            others = below[below > 0]
-            coarse = others.size and others.min() > 0.5 * noise_sd > 0
-            if not coarse or noise_sd == 0:
-                clipped |= at_limit
-            continue
-        expected = near.size * near.min() / window
-        if n_limit > _CLIP_RATIO * max(expected, 1):
-            clipped |= at_limit
+        expected = near.size * near.min() / window if near.size else 0
+        if n_limit >= max(_CLIP_PIXELS, _CLIP_RATIO * expected):
+            clipped |= finite & (sign * values >= (sign * known).max())
     return clipped
