@@ -149,9 +149,9 @@ def tukey_lambda_density(x, shape):
     """
     from scipy.stats import tukeylambda
 
-    shape = shape or 1e-9  # SciPy divides by it
     sd = float(tukey_lambda_sd(shape))
-    return tukeylambda.pdf(np.asarray(x, float) * sd, shape) * sd
+    with np.errstate(divide="ignore"):  # far out in the tails
+        return tukeylambda.pdf(np.asarray(x, float) * sd, shape) * sd
 
 
 def _write_reasons(ax, results, name):

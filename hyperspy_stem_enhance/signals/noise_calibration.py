@@ -1,5 +1,7 @@
 """The signal that holds the noise parameters of each image."""
 
+from dataclasses import replace
+
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal
 
@@ -244,19 +246,21 @@ class NoiseCalibration(BaseSignal):
         """Result of one image with the curves in the metadata if they are its."""
         parameters = NoiseParameters(*row.tolist())
         node = self.metadata.get_item(f"{_NODE}.curves")
-        if node is None or not np.array_equal(node.parameters, row, equal_nan=True):
-            result = empty_result(self.mode, "")
-            return CalibrationResult(
-                **{**vars(result), "parameters": parameters, "reasons": {}}
+        if node is None or not np.array_equal(
+            np.asarray(node.parameters), row, equal_nan=True
+        ):
+            return replace(
+                empty_result(self.mode, ""), parameters=parameters, reasons={}
             )
+        # arrays of a file that was loaded lazily are dask's
         return CalibrationResult(
             parameters=parameters,
             reasons=node.reasons.as_dictionary(),
             notes=tuple(str(note) for note in node.notes),
-            scan=SDCurve(*node.scan),
-            pointwise=SDCurve(*node.pointwise),
-            histogram_edges=node.histogram_edges,
-            histogram_density=node.histogram_density,
+            scan=SDCurve(*np.asarray(node.scan)),
+            pointwise=SDCurve(*np.asarray(node.pointwise)),
+            histogram_edges=np.asarray(node.histogram_edges),
+            histogram_density=np.asarray(node.histogram_density),
             mode=self.mode,
         )
 
