@@ -69,8 +69,9 @@ def _plot_line(ax, results, term):
         intercept = getattr(result.parameters, f"{term}_intercept")
         if len(curve.centres):
             size = 4 + 36 * np.sqrt(curve.counts / curve.counts.max())
+            alpha = 0.15 if several else 0.5
             ax.scatter(
-                curve.centres, curve.sd, size, color=_POINTS, alpha=0.5, linewidth=0
+                curve.centres, curve.sd, size, color=_POINTS, alpha=alpha, linewidth=0
             )
         extent = _extent(result, term)
         if not np.isfinite([*extent, intercept]).all():
@@ -116,7 +117,7 @@ def _plot_distribution(ax, results):
     for result in results:
         edges, density = result.histogram_edges, result.histogram_density
         if density.max() > 0:
-            style = {"alpha": 0.15} if several else {"alpha": 0.5}
+            style = {"alpha": 0.08} if several else {"alpha": 0.5}
             ax.stairs(density, edges, fill=True, color=_POINTS, **style)
         shape = result.parameters.pointwise_lambda
         if np.isfinite(shape):
@@ -159,4 +160,5 @@ def _write_reasons(ax, results, name):
     if len(results) == 1 and reasons:
         text = textwrap.fill(f"{name} is NaN: {reasons.pop()}", 38)
         place = {"transform": ax.transAxes, "ha": "center", "va": "bottom"}
-        ax.text(0.5, 0.05, text, fontsize=8, **place)
+        box = {"facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
+        ax.text(0.5, 0.05, text, fontsize=8, bbox=box, **place)
