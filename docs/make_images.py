@@ -13,7 +13,7 @@ from hyperspy_stem_enhance.cli import main
 
 IMAGES = Path(__file__).parent / "images"
 WIDTH = 1000  # pixels
-COLOURS = 64  # grey levels and markers; a third of the size in bytes
+COLOURS = 256  # a palette takes a third of the bytes
 
 
 def make_images():
@@ -24,7 +24,8 @@ def make_images():
             picture = Image.open(Path(folder) / name).convert("RGB")
             height = round(picture.height * WIDTH / picture.width)
             picture = picture.resize((WIDTH, height), Image.Resampling.LANCZOS)
-            picture = picture.quantize(COLOURS, dither=Image.Dither.NONE)
+            # Unlike the default, it spares colours for the few pixels of markers
+            picture = picture.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=0)
             picture.save(IMAGES / name, optimize=True)
     return 0
 

@@ -103,9 +103,7 @@ bf_columns = bf_enhanced.detect_atoms(mode="BF").single_array()
 figure, panels = plt.subplots(1, 2, figsize=(9, 4.6), layout="constrained")
 panels[0].imshow(bf.data.astype(float), cmap="gray")
 panels[1].imshow(bf_enhanced.data, cmap="gray")
-panels[1].plot(
-    bf_columns[:, 1], bf_columns[:, 0], "o", mfc="none", mec="orange", ms=5
-)
+panels[1].plot(bf_columns[:, 1], bf_columns[:, 0], "o", mfc="none", mec="orange", ms=5)
 panels[0].set_title("ABF")
 panels[1].set_title(f"enhanced, {len(bf_columns)} columns")
 for panel in panels:
