@@ -26,8 +26,11 @@ _GUARD = 7  # pixels: what filters mix with gaps is left out
 _EDGE = 5  # pixels at the edges, as well
 _SLOPE_ERROR = 0.03  # standard error above which a slope ...
 _RELATIVE_ERROR = 0.5  # ... is unknown, unless this share of it is more
-_SMALLEST_SHARE = 0.25  # of excess kurtosis that still tells the shape
-_EXCESS = 1.5  # of variance over that of white noise
+_SMALLEST_SHARE = 0.35  # of excess kurtosis that still tells the shape
+_CALM = 0.4  # share of the pixels, those of least gradient, that tell the shape
+_EXCESS = 1.3  # of variance over that of white noise: noise may be correlated ...
+_SHORT = 0.5  # ... if it is not scan noise: alike in pixels three apart
+_LARGE_EXCESS = 2.5  # more than scan noise on sharp columns could explain
 _CORRELATED = (
     "noise is correlated between neighbouring pixels (a filtered, resampled or "
     "binned image?): the pointwise noise found is its uncorrelated part alone"
@@ -70,7 +73,7 @@ def estimate_unbiased(pixels, mode, curves=True):
         parameters=parameters,
         standard_errors=errors,
         reasons=reasons,
-        notes=(_CORRELATED,) if shape.excess > _EXCESS else (),
+        notes=_notes(shape.excess, correlation),
     )
     if curves:
         result = _with_curves(result, bands, correlation, shape.normalised, usable)
@@ -108,7 +111,10 @@ def _fit_laws(bands, usable, zero):
 
 def _fit_shape(bands, sd, usable):
     """Shape of the pointwise noise, with what filters and errors add undone."""
-    normalised = (bands.residual / sd)[usable]
+    # away from flanks, where scan noise changes as fast as the columns do
+    gradient = bands.gradient[usable]
+    calm = gradient <= np.quantile(gradient, _CALM)
+    normalised = (bands.residual / sd)[usable][calm]
     variance = np.mean(normalised**2, dtype=float)
     share = min(bands.residual_fourth / variance**2, 1.0)
     value = undo_mixing(fit_tukey_lambda(normalised), share)
@@ -150,6 +156,12 @@ def _scan_curve(bands, correlation, usable):
         product = (bands.row_band[left] * bands.row_band[right])[kept]
         variances.append(product / max(correlation[lag - 1], 0.05))
     return binned_root(np.concatenate(gradients), np.concatenate(variances))
+
+
+def _notes(excess, correlation):
+    """What puts the model in doubt."""
+    short = excess > _EXCESS and correlation[2] < _SHORT
+    return (_CORRELATED,) if short or excess > _LARGE_EXCESS else ()
 
 
 def _collect(scan, pointwise, shape):
