@@ -6,8 +6,8 @@ Both laws are fitted to such sums, kept for strips of the image so that
 the scatter between strips gives standard errors.
 """
 
-import itertools
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.ndimage import correlate1d
@@ -15,6 +15,7 @@ from scipy.ndimage import correlate1d
 LAGS = (1, 2, 3, 4, 5, 6, 8, 10)  # pixels along the row, for scan noise
 _STRIP = 16  # rows, at least
 _MAX_STRIPS = 16
+_STRIP_PIXELS = 1 << 17  # of huge images, a part of each strip is enough
 
 
 @dataclass(frozen=True)
@@ -100,23 +101,11 @@ def fit_scan_law(gradient, band, row_weights, total_sd, usable):
     correlation : numpy.ndarray, shape (len(LAGS),)
         Correlation of the scan noise along the row.
     """
-    strips = _strips(usable)
-    matrices = np.zeros((len(strips), len(LAGS), 3, 3))
-    vectors = np.zeros((len(strips), len(LAGS), 3))
-    weight = total_sd**-2.0
-    for j, lag in enumerate(LAGS):
-        left, right = np.s_[:, :-lag], np.s_[:, lag:]
-        product = correlate1d(gradient[left] * gradient[right], row_weights, axis=0)
-        mean = correlate1d((gradient[left] + gradient[right]) / 2, row_weights, axis=0)
-        both = usable[left] & usable[right]
-        for i, rows in enumerate(strips):
-            kept = both[rows]
-            terms = [product[rows][kept], mean[rows][kept], np.ones(kept.sum())]
-            pairs = (band[left][rows] * band[right][rows])[kept]
-            weights = (weight[left][rows] * weight[right][rows])[kept]
-            matrices[i, j], vectors[i, j] = _normal_equations(
-                np.stack(terms, dtype=float), pairs.astype(float), weights
-            )
+    sums = [
+        _scan_sums(gradient, band, row_weights, total_sd, usable, rows)
+        for rows in _strips(usable)
+    ]
+    matrices, vectors = map(np.array, zip(*sums, strict=True))
     slope, intercept, correlation = _solve_scan(matrices.sum(0), vectors.sum(0))
     without = [
         _solve_scan(matrices.sum(0) - m, vectors.sum(0) - v)[:2]
@@ -125,12 +114,40 @@ def fit_scan_law(gradient, band, row_weights, total_sd, usable):
     return NoiseLaw(slope, intercept, *_jackknife(without)), correlation
 
 
+def _scan_sums(gradient, band, row_weights, total_sd, usable, rows):
+    """Normal equations of the covariances at all lags, for one strip."""
+    reach = len(row_weights) // 2
+    start = max(rows.start - reach, 0)
+    wide = gradient[start : rows.stop + reach]
+    inner = slice(rows.start - start, rows.stop - start)
+    band, usable = band[rows], usable[rows]
+    weight = total_sd[rows] ** -2.0
+    matrices, vectors = [], []
+    for lag in LAGS:
+        left, right = np.s_[:, :-lag], np.s_[:, lag:]
+        kept = usable[left] & usable[right]
+        product = correlate1d(wide[left] * wide[right], row_weights, axis=0)
+        mean = correlate1d((wide[left] + wide[right]) / 2, row_weights, axis=0)
+        terms = [product[inner][kept], mean[inner][kept], np.ones(kept.sum())]
+        matrix, vector = _normal_equations(
+            np.stack(terms, dtype=float),
+            (band[left] * band[right])[kept].astype(float),
+            (weight[left] * weight[right])[kept],
+        )
+        matrices.append(matrix)
+        vectors.append(vector)
+    return matrices, vectors
+
+
 def _strips(usable):
-    """Bands of rows that hold usable pixels, most of them of equal height."""
-    height = len(usable)
+    """Bands of rows with usable pixels, spread over the image."""
+    height, width = usable.shape
     n = int(np.clip(height // _STRIP, 4, _MAX_STRIPS))
     bounds = np.linspace(0, height, n + 1).astype(int)
-    strips = [slice(*pair) for pair in itertools.pairwise(bounds)]
+    strips = [
+        slice(start, min(stop, start + max(1, _STRIP_PIXELS // width)))
+        for start, stop in pairwise(bounds.tolist())
+    ]
     return [rows for rows in strips if usable[rows].any()]
 
 
