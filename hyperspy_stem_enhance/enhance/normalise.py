@@ -29,10 +29,14 @@ class NormalisedFrame:
         bright in every mode.
     scale : numpy.ndarray of float32, shape (h, w)
         Local scale: multiply a network's output by it.
+    noise : numpy.ndarray of float32, shape (h, w)
+        Local SD of what differs from row to row, at the scale of
+        `values`: 1 where there is nothing but noise.
     """
 
     values: np.ndarray
     scale: np.ndarray
+    noise: np.ndarray
 
 
 def normalise_frame(frame, mode="HAADF"):
@@ -87,7 +91,16 @@ def normalise_frame(frame, mode="HAADF"):
         normalised[~finite] = 0
     if mode == "BF":
         normalised = -normalised
-    return NormalisedFrame(normalised, scale)
+    return NormalisedFrame(normalised, scale, _noise_between_rows(normalised))
+
+
+def _noise_between_rows(values):
+    """Local SD of the fourth difference between rows, as of white noise.
+
+    Columns, wider than a pixel, hardly pass; rows have noise of their own.
+    """
+    difference = np.diff(np.pad(values, ((2, 2), (0, 0)), mode="symmetric"), 4, axis=0)
+    return np.sqrt(np.maximum(local_mean(difference**2 / 70), 0))
 
 
 def local_mean(values, weights=None, block=_BLOCK, reach=_REACH):

@@ -7,6 +7,8 @@ from .normalise import local_mean, normalise_frame
 from .tiling import cut, join
 
 _TILES_PER_BATCH = 8
+# Below this part of the noise of a pixel even a wide column is not seen
+_INSIGNIFICANT = 0.15
 MINIMUM_SIZE = 16  # pixels per side
 
 
@@ -36,7 +38,9 @@ def enhance_frames(
         Keep what is smooth and slow beside the columns; columns of BF
         images are then dark, as they were.
     allow_negative : bool, default False
-        Leave values below zero as the network gives them.
+        Leave all values as the network gives them. By default those that
+        are negative or below 0.15 SD of the noise of a pixel, which no
+        column is told from, are zero.
 
     Returns
     -------
@@ -74,7 +78,7 @@ def enhance_frames(
         joined = join(outputs[first : first + len(own)], corners, frame.values.shape)
         first += len(own)
         if not allow_negative:
-            np.clip(joined, 0, None, out=joined)
+            joined[joined < _INSIGNIFICANT * frame.noise] = 0
         enhanced[index] = joined * frame.scale
         if keep_background:
             enhanced[index] = _with_background(frames[index], enhanced[index], mode)

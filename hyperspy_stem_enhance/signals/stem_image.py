@@ -141,7 +141,9 @@ class STEMImageMixin:
         keep_background : bool, default False
             Whether to add the smooth background to the result again.
         allow_negative : bool, default False
-            Whether to keep the negative values of the network's output.
+            Whether to return all values as the network gives them. By
+            default those that are negative or below 0.15 SD of the noise
+            of a pixel, which no column is told from, are zero.
         inplace : bool, default False
             If True, replace the data of this signal and return None.
         %s

@@ -81,6 +81,14 @@ def test_small_bright_atom_is_not_a_hot_pixel():
     assert values[48, 48] == values.max() > 10
 
 
+def test_noise_between_rows_is_that_of_the_pixels(rng, lattice):
+    white = normalise_frame(rng.normal(0, 5, (128, 128)))
+    np.testing.assert_allclose(np.median(white.noise), 1, atol=0.05)
+    columns = normalise_frame(lattice)  # SD 10 of noise, columns of 50
+    measured = np.median(columns.noise * columns.scale)
+    assert 9.5 < measured < 11.5
+
+
 def test_local_mean_keeps_a_constant_and_follows_a_ramp():
     np.testing.assert_allclose(
         local_mean(np.full((50, 70), 3, np.float32)), 3, rtol=1e-5
