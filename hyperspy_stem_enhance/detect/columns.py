@@ -10,7 +10,11 @@ from scipy.spatial import cKDTree
 from ..noise.parameters import MODES
 from .peaks import estimate_width, find_candidates
 from .refine import fit_gaussians, render_gaussians
-from .significance import confidence_from_significance, measure_significance
+from .significance import (
+    confidence_from_significance,
+    measure_noise,
+    measure_significance,
+)
 
 COLUMN_NAMES = ("y", "x", "intensity", "sigma", "confidence")
 
@@ -21,7 +25,9 @@ _LOWEST = 0.01
 # Enhanced columns are Gaussians up to this part of the strong ones.
 _MODEL_ERROR = 0.02
 # A column in the flank of others has to have this part of their height.
-_HIDDEN = 0.08
+_HIDDEN = 0.25
+# Columns above this part of the strong ones are no ripple.
+_STRONG = 0.25
 # Candidates below this significance are dropped before the joint fit.
 _SEEN = 3.0
 # Fits closer than this part of the width are the same column.
@@ -191,12 +197,22 @@ def _residual(image, fit):
 
 
 def _own_confidence(enhanced, fit, width):
-    significance = measure_significance(_residual(enhanced, fit), fit, width)
-    positions = _positions(fit)
-    return confidence_from_significance(significance, positions, width, enhanced.shape)
+    """Confidence from the enhanced image alone.
+
+    Its ripple has the size of columns, and is measured with only the
+    strong ones subtracted: the fits of the others hold all of it.
+    """
+    strong = fit.select(fit.height > _STRONG * _strong_height(fit.height))
+    noise = measure_noise(_residual(enhanced, strong), width)
+    significance = measure_significance(
+        _residual(enhanced, fit), fit, width, noise=noise
+    )
+    return confidence_from_significance(
+        significance, _positions(fit), width, enhanced.shape
+    )
 
 
 def _raw_confidence(raw, fit, width):
-    significance = measure_significance(_residual(raw, fit), fit, width)
-    positions = _positions(fit)
-    return confidence_from_significance(significance, positions, width, raw.shape)
+    error = _MODEL_ERROR * _strong_height(fit.height)
+    significance = measure_significance(_residual(raw, fit), fit, width, error)
+    return confidence_from_significance(significance, _positions(fit), width, raw.shape)

@@ -7,7 +7,11 @@ would have.
 """
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import (
+    correlate1d,
+    gaussian_filter,
+    map_coordinates,
+)
 from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
@@ -17,13 +21,14 @@ _WINDOW = 3.0
 # Side of the blocks for the local noise, in units of the column width, and
 # at least this many pixels.
 _BLOCK, _MIN_BLOCK = 16, 48
+_FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 # Local density of candidates: from this many nearest ones.
 _NEIGHBOURS = 8
 # Levels at which candidates are counted; nothing is seen below the first.
 _LEVELS = np.array([1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0])
 
 
-def measure_significance(residual, fit, width):
+def measure_significance(residual, fit, width, model_error=0.0, noise=None):
     """Heights of columns in units of the local noise.
 
     Parameters
@@ -35,21 +40,18 @@ def measure_significance(residual, fit, width):
         The columns that were subtracted.
     width : float
         Typical sigma of the columns in pixels.
+    model_error : float
+        Height up to which columns may differ from their Gaussians: this
+        much of the residual is not counted as noise.
+    noise : numpy.ndarray, shape (h, w), optional
+        From :func:`measure_noise`. By default measured on ``residual``.
 
     Returns
     -------
-    significance : numpy.ndarray of float64, shape (n,)
+    numpy.ndarray of float64, shape (n,)
         Height over the standard deviation that noise gives to it. What
         the residual still holds at the column counts to its height, so
-        that subtracting too much or nothing changes nothing.
-
-    Notes
-    -----
-    The height is the least-squares one of a Gaussian on a constant
-    background. Its noise is measured, not derived: the median absolute
-    deviation of the same filter over the residual, in overlapping blocks,
-    so that correlated noise (scan lines, resampled images) is counted
-    with what it does to a column.
+        that subtracting too much or too little changes nothing.
 
     Examples
     --------
@@ -62,15 +64,56 @@ def measure_significance(residual, fit, width):
     >>> bool(12 < measure_significance(noise, fit, 2.0)[0] < 25)
     True
     """
+    if noise is None:
+        noise = measure_noise(residual, width, model_error)
+    at = [
+        np.clip(fit.y, 0, residual.shape[0] - 1),
+        np.clip(fit.x, 0, residual.shape[1] - 1),
+    ]
     heights = filter_heights(residual, width)
-    sd = _local_sd(heights, width)
-    at = [np.clip(fit.y, 0, residual.shape[0] - 1)]
-    at.append(np.clip(fit.x, 0, residual.shape[1] - 1))
-    left = map_coordinates(heights, at, order=1, mode="nearest")
-    noise = map_coordinates(sd, at, order=1, mode="nearest")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        significance = (fit.height + left) / noise
-    return np.where(np.isnan(significance), 0.0, significance)
+    heights = fit.height + map_coordinates(heights, at, order=1, mode="nearest")
+    sd = map_coordinates(noise, at, order=1, mode="nearest")
+    # Where the noise is zero, everything that is there stands out.
+    tiny = 1e-6 * max(np.abs(heights).max(initial=0.0), 1e-300)
+    return heights / np.maximum(sd, tiny)
+
+
+def measure_noise(residual, width, model_error=0.0):
+    """Standard deviation that noise gives to the height of a column.
+
+    Parameters
+    ----------
+    residual : numpy.ndarray, shape (h, w)
+        The image minus its columns; NaN pixels are ignored.
+    width : float
+        Typical sigma of the columns in pixels.
+    model_error : float
+        As for :func:`measure_significance`.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (h, w)
+
+    Notes
+    -----
+    Measured, not derived: the median absolute deviation of the filter for
+    heights over the residual, in overlapping blocks, so that correlated
+    noise (scan lines, resampled images) counts with what it does to a
+    column. At least what follows from the differences between rows, taken
+    to be independent: fitting the maxima of noise takes these out of the
+    residual.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(0, 1, (128, 128))
+    >>> bool(0.3 < np.median(measure_noise(noise, 2.0)) < 0.45)
+    True
+    """
+    side = max(_MIN_BLOCK, int(_BLOCK * width))
+    sd = _local_sd(filter_heights(residual, width), side)
+    sd = np.sqrt(np.maximum(sd**2 - model_error**2, 0))
+    return np.maximum(sd, _local_sd(_row_differences(residual, width), side))
 
 
 def filter_heights(image, width):
@@ -96,16 +139,22 @@ def filter_heights(image, width):
     3.0
     """
     image = _fill(np.asarray(image, dtype=np.float64), width)
+    kernel = _height_kernel(width)
+    radius = len(kernel) // 2
+    mode = "reflect" if radius < min(image.shape) else "edge"
+    padded = np.pad(image, radius, mode=mode)
+    return fftconvolve(padded, kernel, mode="valid")
+
+
+def _height_kernel(width):
+    """Filter for the height of a Gaussian on a constant."""
     radius = int(np.ceil(_WINDOW * width))
     steps = np.arange(-radius, radius + 1)
     r2 = steps[:, None] ** 2 + steps[None, :] ** 2
     inside = r2 <= radius**2
     gaussian = np.where(inside, np.exp(-r2 / (2 * width**2)), 0.0)
     kernel = np.where(inside, gaussian - gaussian[inside].mean(), 0.0)
-    kernel /= np.sum(kernel * gaussian)
-    mode = "reflect" if radius < min(image.shape) else "edge"
-    padded = np.pad(image, radius, mode=mode)
-    return fftconvolve(padded, kernel, mode="valid")
+    return kernel / np.sum(kernel * gaussian)
 
 
 def confidence_from_significance(significance, positions, width, shape):
@@ -170,17 +219,32 @@ def _noise_maxima_density(level, width):
     return level * np.exp(-(level**2) / 2) / ((2 * np.pi) ** 1.5 * 2 * width**2)
 
 
-def _local_sd(heights, width):
+def _row_differences(image, width):
+    """Fourth differences between rows, with the SD of white noise in heights.
+
+    Along the rows filtered as the height is, so that noise correlated in
+    them counts as there; columns wider than a pixel leave next to nothing.
+    """
+    kernel = _height_kernel(width)
+    along = kernel[len(kernel) // 2]
+    filtered = correlate1d(_fill(image, width), along, axis=1, mode="nearest")
+    differences = correlate1d(filtered, _FOURTH, axis=0, mode="nearest")
+    gain = np.linalg.norm(along) * np.linalg.norm(_FOURTH)
+    return differences * (np.linalg.norm(kernel) / gain)
+
+
+def _local_sd(heights, side):
     """Robust standard deviation around each pixel, from overlapping blocks."""
     h, w = heights.shape
-    side = max(_MIN_BLOCK, int(_BLOCK * width))
     rows = _block_starts(h, side)
     columns = _block_starts(w, side)
     sd = np.empty((len(rows), len(columns)))
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             block = heights[row : row + side, column : column + side]
-            sd[i, j] = 1.4826 * np.median(np.abs(block - np.median(block)))
+            low, middle, high = np.percentile(block, [10, 50, 90])
+            # What is fitted to maxima of noise is missing at the upper end.
+            sd[i, j] = max(middle - low, 0.5 * (high - low)) / 1.2816
     at = np.meshgrid(
         _block_coordinates(h, rows, side),
         _block_coordinates(w, columns, side),
