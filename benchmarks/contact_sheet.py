@@ -26,7 +26,9 @@ def load_image(path):
     if path.suffix == ".h5":  # no format of a microscope: take the largest image
         images = []
         with h5py.File(path) as file:
-            file.visititems(lambda _, item: images.append(item) if _is_image(item) else 0)
+            file.visititems(
+                lambda _, item: images.append(item) if _is_image(item) else 0
+            )
             return hs.signals.Signal2D(max(images, key=lambda item: item.size)[()])
     reader = "HSPY" if path.suffix == ".hdf5" else None
     loaded = hs.load(path, reader=reader)

@@ -57,7 +57,8 @@ CLASSICAL = {
 
 def best_of(images, truth):
     """PSNR and SSIM of the image with the best PSNR."""
-    return max((float(psnr(i, truth)), float(ssim(i, truth))) for i in images)
+    best = max(images, key=lambda image: float(psnr(image, truth)))
+    return float(psnr(best, truth)), float(ssim(best, truth))
 
 
 def assisted(candidates, truth):
@@ -66,8 +67,9 @@ def assisted(candidates, truth):
         flat = [candidate]
         flat += [candidate - gaussian_filter(candidate, w) for w in BACKGROUND_WIDTHS]
         for image in flat:
-            slope, offset = np.polyfit(image.ravel(), truth.ravel(), 1)
-            yield slope * image + offset
+            deviation = image - image.mean()
+            slope = np.vdot(deviation, truth) / max(np.vdot(deviation, deviation), 1e-9)
+            yield slope * deviation + truth.mean()
 
 
 def reference(scene, mode):

@@ -126,7 +126,7 @@ def _cell_and_sites(rng, structures):
 
 
 def _nearest_spacing(cell, sites):
-    """Smallest distance between columns that are not nearly coincident."""
+    """Smallest distance between the columns of a lattice."""
     shifts = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(-1, 1, 2)
     images = ((sites[None] + shifts) @ cell).reshape(-1, 2)
     distance = np.linalg.norm(images[:, None] - (sites @ cell)[None], axis=-1)
@@ -137,7 +137,10 @@ def _nearest_spacing(cell, sites):
 def _lattice(rng, shape, structures):
     name, cell, sites, heights = _cell_and_sites(rng, structures)
     spacing = _draw_spacing(rng)
-    cell = cell * (spacing / max(_nearest_spacing(cell, sites), 0.3 * abs(cell).max()))
+    nearest = _nearest_spacing(cell, sites)
+    if name not in STRUCTURES:  # invented sites may nearly coincide
+        nearest = max(nearest, 0.15 * abs(cell).max())
+    cell = cell * (spacing / nearest)
     angle = rng.uniform(0, 2 * np.pi)
     rotation = np.array(
         [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
@@ -155,7 +158,7 @@ def _lattice(rng, shape, structures):
     origin = np.array(shape) / 2 + rng.random(2) @ cell
     positions = ((grid + sites) @ cell + origin).reshape(-1, 2)
     heights = np.tile(heights, len(grid))
-    ratio = rng.uniform(0.15, 0.40)
+    ratio = rng.uniform(0.15, 0.45)  # two equal columns merge at 0.5
     sigma = np.clip(ratio * spacing, *SIGMA_RANGE)
     sigmas = np.tile(sigma * rng.normal(1, 0.06, len(sites)), len(grid))
     inside = ((positions > -margin) & (positions < np.array(shape) + margin)).all(1)

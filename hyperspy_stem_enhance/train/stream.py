@@ -57,7 +57,9 @@ class SimulatedBatches(IterableDataset):
         pairs = [
             self._draw_pair(number * 1024 + index, side) for index in range(n_frames)
         ]
-        inputs, targets = (np.stack(arrays)[:, None] for arrays in zip(*pairs, strict=True))
+        inputs, targets = (
+            np.stack(arrays)[:, None] for arrays in zip(*pairs, strict=True)
+        )
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 
     def _draw_pair(self, index, side):
