@@ -1,6 +1,7 @@
 """The command ``train``; imports nothing of HyperSpy."""
 
 import math
+import sys
 import time
 from pathlib import Path
 
@@ -53,6 +54,7 @@ def run_train(options):
         device=resolve_device(options.device),
         minutes=math.inf if options.minutes is None else options.minutes,
         report=_Report(),
+        show_progressbar=sys.stderr.isatty(),
     )
     print(f"checkpoint: {checkpoint}; the same command goes on from there")
     print(

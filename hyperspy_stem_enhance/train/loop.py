@@ -9,6 +9,7 @@ import json
 import math
 import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -49,6 +50,83 @@ def learning_rate(step, n_steps, peak):
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+class Training:
+    """A network in training, with all that is needed to resume it.
+
+    Parameters
+    ----------
+    architecture : dict
+        Arguments of `models.sfin.SFIN`.
+    seed : int
+        Seed of the initial weights.
+    peak_rate : float
+        Highest learning rate.
+    device : str
+        A PyTorch device.
+    """
+
+    def __init__(self, architecture, seed, peak_rate, device):
+        torch.manual_seed(seed)
+        self.device = torch.device(device)
+        self.peak_rate = peak_rate
+        network = SFIN(**architecture)
+        self.network = network.to(device, memory_format=torch.channels_last).train()
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.network,
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(_EMA_DECAY),
+            use_buffers=True,
+        )
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=peak_rate)
+        self.step = 0
+        self.minutes_before = 0.0
+        self.started = time.monotonic()
+
+    @property
+    def minutes(self):
+        """Minutes spent in all runs of this training."""
+        return self.minutes_before + (time.monotonic() - self.started) / 60
+
+    def _parts(self):
+        return {
+            "network": self.network,
+            "average": self.average,
+            "optimizer": self.optimizer,
+        }
+
+    def save(self, path):
+        """Write a checkpoint, whole or not at all."""
+        state = {name: part.state_dict() for name, part in self._parts().items()}
+        part = path.with_suffix(".part")
+        torch.save({**state, "step": self.step, "minutes": self.minutes}, part)
+        os.replace(part, path)
+
+    def load(self, path):
+        """Go on where a checkpoint was written."""
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self.step, self.minutes_before = state["step"], state["minutes"]
+
+    def learn(self, noisy, clean, n_steps, half_precision):
+        """Take one step on a batch; return the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, n_steps, self.peak_rate)
+        noisy, clean = (
+            batch.to(self.device, memory_format=torch.channels_last, non_blocking=True)
+            for batch in (noisy, clean)
+        )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=half_precision):
+            prediction = self.network(noisy)
+        loss = rectified_l1(prediction.float(), clean)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.average.update_parameters(self.network)
+        self.step += 1
+        return loss.detach()
+
+
 def train(
     folder,
     architecture,
@@ -64,6 +142,7 @@ def train(
     minutes=math.inf,
     checkpoint_every=500,
     report=print,
+    show_progressbar=False,
 ):
     """Train a network, or go on where a folder's checkpoint stopped.
 
@@ -96,6 +175,8 @@ def train(
         Steps between checkpoints.
     report : callable, default print
         Receives one line of text per hundred steps.
+    show_progressbar : bool, default False
+        Whether to show a bar that advances with every step.
 
     Returns
     -------
@@ -118,80 +199,60 @@ def train(
         "batch_factor": batch_factor,
     }
     _agree_on_settings(folder / "settings.json", settings)
-    torch.manual_seed(seed)
-    network = SFIN(**architecture).to(device, memory_format=torch.channels_last)
-    average = torch.optim.swa_utils.AveragedModel(
-        network,
-        multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(_EMA_DECAY),
-        use_buffers=True,
-    )
-    optimizer = torch.optim.Adam(network.parameters(), lr=peak_rate)
+    training = Training(architecture, seed, peak_rate, device)
     checkpoint = folder / "checkpoint.pt"
-    step, spent = 0, 0.0
     if checkpoint.exists():
-        state = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step, spent = state["step"], state["minutes"]
-
-    def save():
-        state = {
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "step": step,
-            "minutes": spent + (time.monotonic() - started) / 60,
-        }
-        part = checkpoint.with_suffix(".part")
-        torch.save(state, part)
-        os.replace(part, checkpoint)
-
-    stream = SimulatedBatches(seed, step, batch_factor, noise)
-    batches = iter(
-        DataLoader(
-            stream,
-            batch_size=None,
-            num_workers=n_workers,
-            prefetch_factor=4 if n_workers else None,
-            pin_memory=str(device).startswith("cuda"),
-        )
-    )
-    started, running = time.monotonic(), []
-    network.train()
-    while step < n_steps and (time.monotonic() - started) / 60 < minutes:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, n_steps, peak_rate)
-        noisy, clean = (
-            tensor.to(device, memory_format=torch.channels_last, non_blocking=True)
-            for tensor in next(batches)
-        )
-        kind = torch.device(device).type
-        with torch.autocast(kind, torch.bfloat16, enabled=half_precision):
-            prediction = network(noisy)
-        loss = rectified_l1(prediction.float(), clean)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        average.update_parameters(network)
-        step += 1
-        running.append(loss.detach())
-        if step % 100 == 0 or step == n_steps:
-            mean_loss = float(torch.stack(running).mean())
-            running.clear()
-            line = {
-                "step": step,
-                "loss": round(mean_loss, 5),
-                "minutes": round(spent + (time.monotonic() - started) / 60, 2),
-            }
-            with open(folder / "log.jsonl", "a") as log:
-                log.write(json.dumps(line) + "\n")
-            report(f"step {step} of {n_steps}: loss {mean_loss:.4f}")
-        if step % checkpoint_every == 0:
-            save()
-    save()
+        training.load(checkpoint)
+    stream = SimulatedBatches(seed, training.step, batch_factor, noise)
+    losses = []
+    with _progressbar(show_progressbar, training.step, n_steps) as advance:
+        for noisy, clean in _load(stream, n_workers, training.device):
+            spent = (time.monotonic() - training.started) / 60
+            if training.step >= n_steps or spent >= minutes:
+                break
+            losses.append(training.learn(noisy, clean, n_steps, half_precision))
+            advance()
+            if training.step % 100 == 0 or training.step == n_steps:
+                _log(folder / "log.jsonl", training, n_steps, losses, report)
+                losses.clear()
+            if training.step % checkpoint_every == 0:
+                training.save(checkpoint)
+    training.save(checkpoint)
     return checkpoint
+
+
+def _load(stream, n_workers, device):
+    return DataLoader(
+        stream,
+        batch_size=None,
+        num_workers=n_workers,
+        prefetch_factor=4 if n_workers else None,
+        pin_memory=device.type == "cuda",
+    )
+
+
+def _log(path, training, n_steps, losses, report):
+    loss = float(torch.stack(losses).mean())
+    line = {
+        "step": training.step,
+        "loss": round(loss, 5),
+        "minutes": round(training.minutes, 2),
+    }
+    with open(path, "a") as log:
+        log.write(json.dumps(line) + "\n")
+    report(f"step {training.step} of {n_steps}: loss {loss:.4f}")
+
+
+@contextmanager
+def _progressbar(show, step, n_steps):
+    """Function that advances a bar by one step, or does nothing."""
+    if not show:
+        yield lambda: None
+        return
+    from tqdm import tqdm
+
+    with tqdm(total=n_steps, initial=step, unit="step") as bar:
+        yield bar.update
 
 
 def averaged_network(checkpoint):

@@ -112,3 +112,8 @@ def test_array_modules_need_no_hyperspy():
         "from hyperspy_stem_enhance.models.export import export_weights\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_progress_is_shown_when_asked(tmp_path, capsys):
+    run(tmp_path, 3, show_progressbar=True)
+    assert "3/3" in capsys.readouterr().err
