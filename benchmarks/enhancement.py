@@ -10,6 +10,7 @@ best, which no user could choose.  The network runs once, as it is.
 """
 
 import argparse
+from itertools import count
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -86,7 +87,7 @@ def reference(scene, mode):
 def measure(mode, noise, n_images):
     """Scores of all methods: dict of name to array (n_images, 2)."""
     scores = {}
-    for index in range(n_images):
+    for index in count():
         structures = HELD_OUT_STRUCTURES if index % 2 else None
         scene = draw_scene(SEED, index, (256, 256), mode, noise, structures=structures)
         if not scene.clean.any():  # nothing to enhance: see noise_only.py
@@ -102,6 +103,8 @@ def measure(mode, noise, n_images):
         frame["sfin-fast"] = best_of([own], truth)
         for name, pair in frame.items():
             scores.setdefault(name, []).append(pair)
+        if len(scores["input"]) == n_images:
+            break
     return {name: np.array(pairs) for name, pairs in scores.items()}
 
 
@@ -125,8 +128,7 @@ def main():
             worst = np.quantile(scores[name][:, 0], 0.1)
             cells.append(f"{mean[0]:.2f} / {mean[1]:.4f} ({worst:.1f})")
         print(f"| {name} | {' | '.join(cells)} |")
-    n_used = {mode: len(scores["input"]) for mode, scores in columns.items()}
-    print(f"\nImages with columns: {n_used}")
+    print(f"\n{arguments.images} images per mode")
 
 
 if __name__ == "__main__":
