@@ -7,8 +7,10 @@ from .normalise import local_mean, normalise_frame
 from .tiling import cut, join
 
 _TILES_PER_BATCH = 8
-# Below this part of the noise of a pixel even a wide column is not seen
-_INSIGNIFICANT = 0.15
+# Values below these parts of the noise of a pixel are not told from nothing:
+# where columns stand side by side, and where there is hardly anything else.
+_INSIGNIFICANT, _INSIGNIFICANT_ALONE = 0.15, 0.5
+_CROWDED = 0.01  # local mean of the values, in SD of the noise
 MINIMUM_SIZE = 16  # pixels per side
 
 
@@ -39,8 +41,9 @@ def enhance_frames(
         images are then dark, as they were.
     allow_negative : bool, default False
         Leave all values as the network gives them. By default those that
-        are negative or below 0.15 SD of the noise of a pixel, which no
-        column is told from, are zero, and those up to 0.3 SD lowered.
+        are negative or below 0.15 SD of the noise of a pixel (0.5 SD where
+        there is hardly anything else), which no column is told from, are
+        zero, and those up to twice as high are lowered.
 
     Returns
     -------
@@ -116,8 +119,11 @@ def _run(network, device, tiles):
 
 def _significance(values, noise):
     """0 up to the insignificant, 1 from twice that on, without a step."""
-    insignificant = np.maximum(_INSIGNIFICANT * noise, np.float32(1e-12))
-    return np.clip(values / insignificant - 1, 0, 1)
+    ratio = values / np.maximum(noise, np.float32(1e-12))
+    crowd = local_mean(np.clip(ratio, 0, None)) / _CROWDED
+    alone = _INSIGNIFICANT_ALONE - _INSIGNIFICANT
+    insignificant = _INSIGNIFICANT + alone / (1 + crowd**2)
+    return np.clip(ratio / insignificant - 1, 0, 1)
 
 
 def _with_background(frame, columns, mode):

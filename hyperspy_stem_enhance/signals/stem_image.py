@@ -143,8 +143,9 @@ class STEMImageMixin:
         allow_negative : bool, default False
             Whether to return all values as the network gives them. By
             default those that are negative or below 0.15 SD of the noise
-            of a pixel, which no column is told from, are zero, and those
-            up to 0.3 SD lowered.
+            of a pixel (0.5 SD where there is hardly anything else), which
+            no column is told from, are zero, and those up to twice as
+            high are lowered.
         inplace : bool, default False
             If True, replace the data of this signal and return None.
         %s

@@ -35,7 +35,7 @@ def test_result_is_not_negative_unless_asked(scene):
     negative = enhance_frames(frame, allow_negative=True)
     assert negative.min() < 0
     enhanced = enhance_frames(frame)
-    kept = negative > 0.3 * frame.std()
+    kept = negative > frame.std()  # more than twice 0.5 SD of the noise
     np.testing.assert_array_equal(enhanced[kept], negative[kept])
     assert (enhanced <= np.clip(negative, 0, None)).all()
 
@@ -43,7 +43,7 @@ def test_result_is_not_negative_unless_asked(scene):
 def test_noise_alone_becomes_nearly_nothing(rng):
     noise = rng.normal(100, 10, (1, 256, 256))
     enhanced = enhance_frames(noise)
-    assert np.mean(enhanced > 0) < 0.01
+    assert np.mean(enhanced > 0) < 0.001
 
 
 @pytest.mark.parametrize("mode", ["HAADF", "BF"])
