@@ -384,6 +384,6 @@ def test_interrupt_from_the_terminal(tmp_path):
         time.sleep(0.05)
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
-    _, error = process.communicate(timeout=120)
+    _, error = process.communicate(timeout=600)
     assert process.returncode == 130
     assert "interrupted" in error
