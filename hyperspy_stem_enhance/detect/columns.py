@@ -27,7 +27,7 @@ _MODEL_ERROR = 0.02
 # A column in the flank of others has to have this part of their height.
 _HIDDEN = 0.25
 # Columns above this part of the strong ones are no ripple.
-_STRONG = 0.25
+_STRONG = 0.08
 # Candidates below this significance are dropped before the joint fit.
 _SEEN = 3.0
 # Fits closer than this part of the width are the same column.

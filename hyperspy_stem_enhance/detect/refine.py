@@ -319,7 +319,7 @@ def _levenberg_marquardt(
         normal[:, 3, 3] += stiffness
         diagonal = np.einsum("nii->ni", normal)
         diagonal *= 1 + damping[active, None]
-        diagonal += 1e-12 * diagonal.max(axis=1, keepdims=True) + 1e-300
+        diagonal[diagonal < 1e-200] = 1.0  # what does not enter stays
         step = np.linalg.solve(normal, gradient)[:, :, 0]
         trial = parameters[active]
         trial[:, :free] += step

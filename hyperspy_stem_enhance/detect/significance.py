@@ -12,18 +12,21 @@ from scipy.ndimage import (
     gaussian_filter,
     map_coordinates,
 )
-from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
-# Radius of the filter's window in units of the column width: the background
-# is the mean over it.
-_WINDOW = 3.0
+# The background of a column is the mean weighted by a Gaussian of this many of
+# its widths; of a Gaussian this leaves the gain.
+_AROUND = 2.0
+_GAIN = 1 / 2 - 1 / (1 + _AROUND**2)
+# Curvature of the filter's autocorrelation, in units of the width: how many
+# maxima filtered noise has.
+_CURVATURE = 0.825
 # Side of the blocks for the local noise, in units of the column width, and
 # at least this many pixels.
 _BLOCK, _MIN_BLOCK = 16, 48
 _FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 # Local density of candidates: from this many nearest ones.
-_NEIGHBOURS = 8
+_NEIGHBOURS = 12
 # Levels at which candidates are counted; nothing is seen below the first.
 _LEVELS = np.array([1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0])
 
@@ -117,7 +120,7 @@ def measure_noise(residual, width, model_error=0.0):
 
 
 def filter_heights(image, width):
-    """Height of a Gaussian on a constant background around each pixel.
+    """Height of a Gaussian above the background around each pixel.
 
     Parameters
     ----------
@@ -130,31 +133,24 @@ def filter_heights(image, width):
     -------
     numpy.ndarray of float64, shape (h, w)
 
+    Notes
+    -----
+    The difference of the means weighted by Gaussians of one and two
+    widths, which backgrounds of constant slope do not enter. Its noise is
+    12 % above that of the best filter, for a known background.
+
     Examples
     --------
     >>> import numpy as np
     >>> y, x = np.mgrid[:41, :41]
     >>> image = 5 + 3 * np.exp(-((y - 20) ** 2 + (x - 20) ** 2) / (2 * 2.0**2))
-    >>> float(filter_heights(image, 2.0)[20, 20].round(6))
+    >>> float(filter_heights(image, 2.0)[20, 20].round(2))
     3.0
     """
     image = _fill(np.asarray(image, dtype=np.float64), width)
-    kernel = _height_kernel(width)
-    radius = len(kernel) // 2
-    mode = "reflect" if radius < min(image.shape) else "edge"
-    padded = np.pad(image, radius, mode=mode)
-    return fftconvolve(padded, kernel, mode="valid")
-
-
-def _height_kernel(width):
-    """Filter for the height of a Gaussian on a constant."""
-    radius = int(np.ceil(_WINDOW * width))
-    steps = np.arange(-radius, radius + 1)
-    r2 = steps[:, None] ** 2 + steps[None, :] ** 2
-    inside = r2 <= radius**2
-    gaussian = np.where(inside, np.exp(-r2 / (2 * width**2)), 0.0)
-    kernel = np.where(inside, gaussian - gaussian[inside].mean(), 0.0)
-    return kernel / np.sum(kernel * gaussian)
+    near = gaussian_filter(image, width, mode="reflect")
+    around = gaussian_filter(image, _AROUND * width, mode="reflect")
+    return (near - around) / _GAIN
 
 
 def confidence_from_significance(significance, positions, width, shape):
@@ -189,11 +185,11 @@ def confidence_from_significance(significance, positions, width, shape):
     --------
     >>> import numpy as np
     >>> alone = np.array([[50.0, 50.0]])
-    >>> for z in (3.0, 4.0, 6.0):
+    >>> for z in (3.0, 4.5, 6.0):
     ...     c = confidence_from_significance(np.array([z]), alone, 2.0, (256, 256))
     ...     print(c.round(2))
     [0.]
-    [0.3]
+    [0.85]
     [1.]
     """
     area = shape[0] * shape[1]
@@ -214,9 +210,10 @@ def confidence_from_significance(significance, positions, width, shape):
 
 
 def _noise_maxima_density(level, width):
-    """Maxima per pixel above a level, of white noise filtered by a Gaussian."""
+    """Maxima per pixel above a level, of white noise filtered for heights."""
     level = np.minimum(level, 30.0)
-    return level * np.exp(-(level**2) / 2) / ((2 * np.pi) ** 1.5 * 2 * width**2)
+    density = level * np.exp(-(level**2) / 2) * _CURVATURE / width**2
+    return density / (2 * np.pi) ** 1.5
 
 
 def _row_differences(image, width):
@@ -225,8 +222,11 @@ def _row_differences(image, width):
     Along the rows filtered as the height is, so that noise correlated in
     them counts as there; columns wider than a pixel leave next to nothing.
     """
-    kernel = _height_kernel(width)
-    along = kernel[len(kernel) // 2]
+    steps = np.arange(-np.ceil(4 * width), np.ceil(4 * width) + 1)
+    near, around = (np.exp(-((steps / w) ** 2) / 2) for w in (width, _AROUND * width))
+    near, around = near / near.sum(), around / around.sum()
+    kernel = (np.outer(near, near) - np.outer(around, around)) / _GAIN
+    along = kernel[len(steps) // 2]
     filtered = correlate1d(_fill(image, width), along, axis=1, mode="nearest")
     differences = correlate1d(filtered, _FOURTH, axis=0, mode="nearest")
     gain = np.linalg.norm(along) * np.linalg.norm(_FOURTH)
@@ -243,8 +243,9 @@ def _local_sd(heights, side):
         for j, column in enumerate(columns):
             block = heights[row : row + side, column : column + side]
             low, middle, high = np.percentile(block, [10, 50, 90])
-            # What is fitted to maxima of noise is missing at the upper end.
-            sd[i, j] = max(middle - low, 0.5 * (high - low)) / 1.2816
+            # The mean of the filter is zero; what was fitted to maxima of
+            # noise is missing above it.
+            sd[i, j] = max(max(middle, 0) - low, 0.5 * (high - low)) / 1.2816
     at = np.meshgrid(
         _block_coordinates(h, rows, side),
         _block_coordinates(w, columns, side),

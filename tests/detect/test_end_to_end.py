@@ -48,7 +48,8 @@ def test_rows_are_position_height_width_and_confidence():
 
 def test_dumbbells_are_parted():
     centres = lattice(24, margin=6)
-    true = np.concatenate([centres - [0, 2.75], centres + [0, 2.75]])
+    half = np.array([0, 2.75])
+    true = np.concatenate([centres - half, centres + half])
     image = render_columns(true, np.ones(len(true)), np.full(len(true), 2.0), SHAPE)
     found = detect_columns(image)
     assert len(found) == len(true)
