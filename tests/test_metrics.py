@@ -17,7 +17,10 @@ def images():
 class TestImages:
     def test_psnr_is_the_mean_of_each_image(self, images):
         expected = np.mean(
-            [peak_signal_noise_ratio(r, i, data_range=255) for i, r in zip(*images)]
+            [
+                peak_signal_noise_ratio(r, i, data_range=255)
+                for i, r in zip(*images, strict=True)
+            ]
         )
         pooled = peak_signal_noise_ratio(images[1], images[0], data_range=255)
         assert psnr(*images) == pytest.approx(expected, rel=1e-12)
@@ -38,7 +41,7 @@ class TestImages:
                     i, r, data_range=255, gaussian_weights=True, sigma=1.5,
                     use_sample_covariance=False,
                 )
-                for i, r in zip(*images)
+                for i, r in zip(*images, strict=True)
             ]
         )  # fmt: skip
         assert ssim(*images) == pytest.approx(expected, rel=1e-9)
@@ -93,7 +96,8 @@ class TestColumns:
         # Taking the nearest pair (0.5 apart) first would lose the other one.
         found, true = [[0, 0], [0, 2.5]], [[0, 2], [0, 4.4]]
         i, j, distance = match_columns(found, true, radius=2.2)
-        assert i.tolist() == [0, 1] and j.tolist() == [0, 1]
+        assert i.tolist() == [0, 1]
+        assert j.tolist() == [0, 1]
         assert distance == pytest.approx([2, 1.9])
 
     def test_many_against_brute_force(self):
