@@ -13,7 +13,7 @@ from hyperspy_stem_enhance.noise.parameters import PUBLISHED_PARAMETERS
 from hyperspy_stem_enhance.simulate.background import draw_smooth_background
 from hyperspy_stem_enhance.simulate.noise import FrameNoise, frame_noise_from
 
-SEED = 40503
+SEED = 71993
 SHAPE = (256, 256)
 
 
