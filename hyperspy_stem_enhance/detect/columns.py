@@ -30,6 +30,9 @@ _HIDDEN = 0.25
 _STRONG = 0.08
 # Candidates below this significance are dropped before the joint fit.
 _SEEN = 3.0
+# What a Gaussian leaves of a column, in parts of its height; columns of texture
+# and noise have more.
+_MISFIT = 0.09
 # Fits closer than this part of the width are the same column.
 _SAME = 1.0
 
@@ -93,6 +96,7 @@ def detect_columns(enhanced, raw=None, mode="HAADF", threshold=None):
     confidence = _own_confidence(enhanced, fit, width)
     if raw is not None:
         confidence = np.minimum(confidence, _raw_confidence(raw, fit, width))
+    confidence = _doubt_shape(confidence, fit)
     keep = confidence >= threshold
     fit, confidence = fit.select(keep), confidence[keep]
     table = np.stack([fit.y, fit.x, fit.height, fit.sigma, confidence], axis=1)
@@ -216,3 +220,9 @@ def _raw_confidence(raw, fit, width):
     error = _MODEL_ERROR * _strong_height(fit.height)
     significance = measure_significance(_residual(raw, fit), fit, width, error)
     return confidence_from_significance(significance, _positions(fit), width, raw.shape)
+
+
+def _doubt_shape(confidence, fit):
+    """Lower the confidence in columns that a Gaussian describes badly."""
+    misfit = fit.residual / np.maximum(_MISFIT * fit.height, 1e-300)
+    return np.maximum(1 - (1 - confidence) * np.maximum(misfit, 1) ** 2, 0)
