@@ -136,7 +136,7 @@ def _add_hidden(enhanced, fit, width, noise):
     residual = _residual(enhanced, fit)
     residual = np.where(np.isfinite(residual), residual, 0.0)
     hidden = find_candidates(residual, width)
-    added = fit_gaussians(residual, hidden, width, False, 1, noise)
+    added = fit_gaussians(residual, hidden, width, False, 1, noise, _stride(width))
     tree = cKDTree(_positions(fit)) if len(fit) else None
     if tree is None or len(hidden) == 0:
         return fit
@@ -154,8 +154,14 @@ def _add_hidden(enhanced, fit, width, noise):
 
 
 def _fit_plausible(enhanced, positions, sigma, width, noise, rounds):
-    fit = fit_gaussians(enhanced, positions, sigma, False, rounds, noise)
+    fit = fit_gaussians(
+        enhanced, positions, sigma, False, rounds, noise, _stride(width)
+    )
     return fit.select(_plausible(fit, enhanced.shape, width))
+
+
+def _stride(width):
+    return max(1, int(width / 2))
 
 
 def _typical_width(fit, width):
