@@ -3,11 +3,12 @@
 from .dataset import SimulatedDataset, add_noise, make_dataset
 from .noise import FrameNoise
 from .scene import Scene, draw_scene
-from .structures import STRUCTURES
+from .structures import STRUCTURES, ProjectedStructure
 
 __all__ = [
     "STRUCTURES",
     "FrameNoise",
+    "ProjectedStructure",
     "Scene",
     "SimulatedDataset",
     "add_noise",
