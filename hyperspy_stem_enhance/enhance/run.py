@@ -110,9 +110,7 @@ def _run(network, device, tiles):
     with torch.inference_mode():
         for start in range(0, len(tiles), _TILES_PER_BATCH):
             part = slice(start, start + _TILES_PER_BATCH)
-            batch = torch.from_numpy(tiles[part, None]).to(
-                device, memory_format=torch.channels_last
-            )
+            batch = torch.from_numpy(tiles[part, None]).to(device)
             outputs[part] = network(batch)[:, 0].float().cpu().numpy()
     return outputs
 

@@ -13,6 +13,7 @@ from importlib.resources import files
 
 import torch
 
+from .inference import InferenceSFIN
 from .sfin import SFIN
 
 _WEIGHTS = files("hyperspy_stem_enhance") / "weights"
@@ -112,14 +113,14 @@ def weights_sha256(model="auto"):
 
 
 def load_for_use(model="auto", mode="HAADF", device="auto"):
-    """Return a network in evaluation mode and the device it is on.
+    """Return a network in its inference form and the device it is on.
 
     One network is loaded per process, model and device.
     """
     name, device = resolve(model, mode), resolve_device(device)
     with _lock:
         if (name, device) not in _loaded:
-            _loaded[name, device] = load_model(name, device)
+            _loaded[name, device] = InferenceSFIN(load_model(name, device))
     return _loaded[name, device], device
 
 
@@ -160,8 +161,7 @@ def load_model(name="auto", device="cpu"):
             f"{entry['architecture']} registered for {name!r} "
             f"({str(error).splitlines()[0]}). Install the package again."
         ) from None
-    network = network.to(resolve_device(device), memory_format=torch.channels_last)
-    return network.eval()
+    return network.to(resolve_device(device)).eval()
 
 
 def _read_verified(path, sha256):

@@ -1,0 +1,152 @@
+"""The networks in the form they are run in: the same numbers, sooner.
+
+Exact algebra on a trained `sfin.SFIN`, no approximation:
+
+- batch normalisation, affine once trained, becomes part of the convolution
+  before it;
+- the convolutions of one block that share their input become one;
+- the two coordinates and the constant that the Fourier unit adds to its
+  spectrum become columns of one matrix product, which reads the real and
+  imaginary parts of the transform where they lie in memory;
+- sums and ReLUs are taken in place.
+
+Only the order in which numbers are added changes, so the result differs
+from that of the trained module by the rounding of float32.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+class InferenceSFIN(nn.Module):
+    """A trained SFIN rewritten to be run, not trained.
+
+    Parameters
+    ----------
+    network : models.sfin.SFIN
+        Trained network; it is not changed.
+
+    Notes
+    -----
+    Input and output are those of `models.sfin.SFIN` in evaluation mode.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from hyperspy_stem_enhance.models.inference import InferenceSFIN
+    >>> from hyperspy_stem_enhance.models.sfin import SFIN
+    >>> network = SFIN(width=8, n_blocks=1).eval()
+    >>> x = torch.randn(1, 1, 32, 32)
+    >>> with torch.inference_mode():
+    ...     error = InferenceSFIN(network)(x) - network(x)
+    >>> bool(error.abs().max() < 1e-5)
+    True
+    """
+
+    def __init__(self, network):
+        super().__init__()
+        self.downscale = network.downscale
+        self.head = _Convolution(network.head_conv.weight, network.head_conv.bias)
+        self.body = nn.ModuleList(
+            _Block(part)
+            for residual in network.body
+            for part in (residual.conv1, residual.conv2)
+        )
+        self.tail = _Convolution(network.tail_conv.weight, network.tail_conv.bias)
+        self.eval()
+
+    def forward(self, x):
+        if self.downscale > 1:
+            x = functional.pixel_unshuffle(x, self.downscale)
+        skip = self.head(x)
+        x = skip
+        for first, second in zip(self.body[::2], self.body[1::2], strict=True):
+            x = second(first(x)).add_(x)
+        x = self.tail(x + skip)
+        if self.downscale > 1:
+            x = functional.pixel_shuffle(x, self.downscale)
+        return x
+
+
+class _Convolution(nn.Module):
+    """3x3 convolution of fixed weights."""
+
+    def __init__(self, weight, bias):
+        super().__init__()
+        self.register_buffer("weight", weight.detach().clone())
+        self.register_buffer("bias", None if bias is None else bias.detach().clone())
+
+    def forward(self, x):
+        return functional.conv2d(x, self.weight, self.bias, padding=1)
+
+
+class _Block(nn.Module):
+    """A spatial-frequency block: three convolutions and one Fourier unit."""
+
+    def __init__(self, block):
+        super().__init__()
+        paths = block.ffc
+        spectral = paths.convg2g
+        self.half = half = paths.convl2l.out_channels
+        gain_l, shift_l = _affine(block.bn_l)
+        gain_g, shift_g = _affine(block.bn_g)
+        # conv2 of the spectral transform reads [g, what its Fourier unit gave]
+        from_g, from_unit = spectral.conv2.weight.split(half, dim=1)
+        weight_l = torch.cat([paths.convl2l.weight, paths.convg2l.weight], 1)
+        weight_g = torch.cat([paths.convl2g.weight, from_g], 1)
+        bias_l = paths.convl2l.bias + paths.convg2l.bias
+        bias_g = paths.convl2g.bias + spectral.conv2.bias
+        self.both = _Convolution(
+            torch.cat([weight_l * gain_l, weight_g * gain_g]),
+            torch.cat(
+                [
+                    bias_l * gain_l.flatten() + shift_l,
+                    bias_g * gain_g.flatten() + shift_g,
+                ]
+            ),
+        )
+        self.enter = _Convolution(spectral.conv1.weight, spectral.conv1.bias)
+        self.leave = _Convolution(from_unit * gain_g, None)
+        self.unit = _FourierUnit(spectral.fu)
+
+    def forward(self, x):
+        result = self.both(x)
+        result[:, self.half :] += self.leave(self.unit(self.enter(x[:, self.half :])))
+        return result.relu_()
+
+
+class _FourierUnit(nn.Module):
+    """Linear map and ReLU of every frequency's channels, as one product."""
+
+    def __init__(self, unit):
+        super().__init__()
+        gain, shift = _affine(unit.bn)
+        weight = unit.conv_layer.weight[:, :, 0, 0] * gain.flatten()[:, None]
+        vertical, horizontal, spectrum = weight.split([1, 1, weight.shape[1] - 2], 1)
+        # After the spectrum's channels: (vertical, horizontal), (1, 0)
+        unused = torch.zeros_like(vertical)
+        columns = [spectrum, vertical, horizontal, shift[:, None], unused]
+        self.register_buffer("weight", torch.cat(columns, 1).t().detach().contiguous())
+
+    def forward(self, x):
+        spectrum = torch.fft.rfftn(x, dim=(-2, -1), norm="ortho")
+        n, channels, h, w = spectrum.shape
+        rows = spectrum.new_empty((n, h, w, channels + 2))
+        rows[..., :channels] = spectrum.permute(0, 2, 3, 1)
+        coordinates = torch.view_as_real(rows[..., channels])
+        coordinates[..., 0] = torch.linspace(0, 1, h, device=x.device)[:, None]
+        coordinates[..., 1] = torch.linspace(0, 1, w, device=x.device)
+        rows[..., channels + 1] = 1
+        parts = torch.view_as_real(rows).view(-1, 2 * (channels + 2))
+        parts = torch.mm(parts, self.weight).relu_()
+        spectrum = torch.view_as_complex(parts.view(n, h, w, channels, 2))
+        return torch.fft.irfftn(
+            spectrum.permute(0, 3, 1, 2), s=x.shape[-2:], dim=(-2, -1), norm="ortho"
+        )
+
+
+def _affine(norm):
+    """Factor, shaped for convolution weights, and summand of a batch norm."""
+    gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    return gain.view(-1, 1, 1, 1), norm.bias - norm.running_mean * gain
