@@ -1,6 +1,11 @@
 """Measure noise: arrays in, parameters out."""
 
-from .calibration import CalibrationResult, calibrate_frames, calibrate_image
+from .calibration import (
+    CalibrationResult,
+    calibrate_frames,
+    calibrate_image,
+    calibrate_records,
+)
 from .parameters import (
     MODES,
     PARAMETER_NAMES,
@@ -17,5 +22,6 @@ __all__ = [
     "NoiseParameters",
     "calibrate_frames",
     "calibrate_image",
+    "calibrate_records",
     "variance_linear_model",
 ]

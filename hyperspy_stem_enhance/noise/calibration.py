@@ -1,23 +1,34 @@
 """Measure the noise of images: arrays in, parameters out.
 
 `calibrate_image` gives one image's parameters with the curves they were
-fitted to, `calibrate_frames` the parameters of many images as one array.
+fitted to, `calibrate_frames` the parameters of many images as one array,
+`calibrate_records` all that is known of each as one array.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
+from .checks import ImageChecks, check_pixels, runs_along_columns
 from .paper import estimate_paper
 from .parameters import MODES, PARAMETER_NAMES
+from .record import RECORD_NAMES, to_record
 from .result import CalibrationResult, empty_result
 from .unbiased import estimate_unbiased
 from .usable import usable_pixels
 
 METHODS = ("unbiased", "paper")
+FAST_AXES = ("x", "y")
 
-__all__ = ["CalibrationResult", "calibrate_frames", "calibrate_image"]
+__all__ = [
+    "CalibrationResult",
+    "calibrate_frames",
+    "calibrate_image",
+    "calibrate_records",
+]
 
 
-def calibrate_image(image, mode="HAADF", method="unbiased"):
+def calibrate_image(image, mode="HAADF", method="unbiased", fast_axis="x"):
     """Measure the noise of one image.
 
     The image is taken as ``clean + background + scan + pointwise`` [1]_:
@@ -29,29 +40,33 @@ def calibrate_image(image, mode="HAADF", method="unbiased"):
     Parameters
     ----------
     image : array-like, shape (h, w)
-        Integer or floating, rows along the fast scan direction, in any
-        unit. Non-finite and hot pixels and areas where the detector clips
-        are left out.
+        Integer or floating, in any unit. Non-finite and hot pixels and
+        areas where the detector clips are left out.
     mode : {"HAADF", "BF"}, default "HAADF"
         Bright columns on a dark background, or dark on bright.
     method : {"unbiased", "paper"}, default "unbiased"
         "unbiased" gives the parameters of the forward model, which the
         simulator takes. "paper" follows the steps of the paper [1]_; its
         values compare data sets, but carry the transfer of its blurs.
+    fast_axis : {"x", "y"}, default "x"
+        Along which axis the beam scans a line: the last one of the array,
+        "x", or the first, "y", for images turned by 90 degrees.
 
     Returns
     -------
     CalibrationResult
         Parameters in the image's unit, standard errors, the curves they
-        were fitted to, and the reason for every parameter that is NaN.
+        were fitted to, the reason for every parameter that is NaN, noise
+        levels and gain, and notes on what puts them in doubt.
 
     Raises
     ------
     TypeError
         If the image is complex, boolean, RGB or of objects.
     ValueError
-        If `mode` or `method` is unknown, or the image is not two-dimensional, smaller
-        than 16 x 16 pixels or without a finite pixel.
+        If `mode`, `method` or `fast_axis` is unknown, or the image is not
+        two-dimensional, smaller than 16 x 16 pixels or without a finite
+        pixel.
 
     References
     ----------
@@ -70,10 +85,11 @@ def calibrate_image(image, mode="HAADF", method="unbiased"):
     >>> round(result.parameters.pointwise_slope, 2)
     0.1
     """
-    return _calibrate(image, mode, method, curves=True)
+    _check_arguments(mode, method, fast_axis)
+    return _calibrate(image, mode, method, fast_axis, curves=True)
 
 
-def calibrate_frames(frames, mode="HAADF", method="unbiased"):
+def calibrate_frames(frames, mode="HAADF", method="unbiased", fast_axis="x"):
     """Measure the noise of several images.
 
     Parameters
@@ -82,7 +98,7 @@ def calibrate_frames(frames, mode="HAADF", method="unbiased"):
         Integer or floating.
     mode : {"HAADF", "BF"}, default "HAADF"
         Bright columns on a dark background, or dark on bright.
-    method : {"unbiased", "paper"}, default "unbiased"
+    method, fast_axis : str
         As of `calibrate_image`.
 
     Returns
@@ -97,8 +113,8 @@ def calibrate_frames(frames, mode="HAADF", method="unbiased"):
     TypeError
         If the frames are complex, boolean, RGB or of objects.
     ValueError
-        If `mode` or `method` is unknown, or `frames` is not three-dimensional or
-        smaller than 16 x 16 pixels.
+        If `mode`, `method` or `fast_axis` is unknown, or `frames` is not
+        three-dimensional or smaller than 16 x 16 pixels.
 
     Examples
     --------
@@ -107,26 +123,62 @@ def calibrate_frames(frames, mode="HAADF", method="unbiased"):
     >>> calibrate_frames(frames).shape
     (3, 8)
     """
-    check_mode(mode)
-    _check_method(method)
+    records = calibrate_records(frames, mode, method, fast_axis)
+    return records[:, : len(PARAMETER_NAMES)]
+
+
+def calibrate_records(frames, mode="HAADF", method="unbiased", fast_axis="x"):
+    """Measure the noise of several images, and keep all that is known of it.
+
+    Parameters
+    ----------
+    frames : array-like, shape (n, h, w)
+        Integer or floating.
+    mode : {"HAADF", "BF"}, default "HAADF"
+        Bright columns on a dark background, or dark on bright.
+    method, fast_axis : str
+        As of `calibrate_image`.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n, len(record.RECORD_NAMES))
+        Rows that `record.from_record` reads: parameters, standard errors,
+        levels, and what the reasons and notes are written from. All NaN
+        for a frame without a finite pixel.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `calibrate_frames`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hyperspy_stem_enhance.noise.record import from_record
+    >>> frames = np.random.default_rng(0).poisson(50, (2, 96, 96))
+    >>> result = from_record(calibrate_records(frames)[0])
+    >>> round(result.levels.noise_sd)
+    7
+    """
+    _check_arguments(mode, method, fast_axis)
     frames = np.asarray(frames)
     if frames.ndim != 3:
         raise ValueError(
             f"frames has the shape {frames.shape}; give (n, h, w), for one image "
             "image[np.newaxis]."
         )
-    values = np.full((len(frames), len(PARAMETER_NAMES)), np.nan)
-    for row, frame in zip(values, frames, strict=True):
+    records = np.full((len(frames), len(RECORD_NAMES)), np.nan)
+    for row, frame in zip(records, frames, strict=True):
         if frame.dtype.kind == "f" and not np.isfinite(frame).any():
             continue
-        result = _calibrate(frame, mode, method, curves=False)
-        row[:] = result.parameters.to_tuple()
-    return values
+        row[:] = to_record(_calibrate(frame, mode, method, fast_axis, curves=False))
+    return records
 
 
-def _calibrate(image, mode, method, curves):
-    check_mode(mode)
-    _check_method(method)
+def _calibrate(image, mode, method, fast_axis, curves):
+    image = np.asarray(image)
+    if fast_axis == "y" and image.ndim == 2:
+        image = np.ascontiguousarray(image.T)
     pixels = usable_pixels(image)
     if pixels.scale == 0:
         return empty_result(mode, f"the image is constant ({pixels.offset:g})")
@@ -134,17 +186,29 @@ def _calibrate(image, mode, method, curves):
         result = estimate_paper(pixels, mode)
     else:
         result = estimate_unbiased(pixels, mode, curves)
+    checks = ImageChecks(
+        correlated=any("correlated" in note for note in result.notes),
+        wrong_axis=runs_along_columns(pixels.values),
+        **check_pixels(image, pixels),
+    )
+    notes = tuple(checks.notes().values())
+    result = replace(result, checks=checks, notes=notes)
     return result.rescaled(pixels.scale, pixels.offset)
+
+
+def _check_arguments(mode, method, fast_axis):
+    check_mode(mode)
+    for name, value, known in (
+        ("method", method, METHODS),
+        ("fast_axis", fast_axis, FAST_AXES),
+    ):
+        if value not in known:
+            raise ValueError(
+                f"{name}={value!r} is unknown; use one of {', '.join(known)}."
+            )
 
 
 def check_mode(mode):
     """Raise ValueError unless `mode` can be calibrated."""
     if mode not in MODES:
         raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")
-
-
-def _check_method(method):
-    if method not in METHODS:
-        raise ValueError(
-            f"method={method!r} is unknown; use one of {', '.join(METHODS)}."
-        )

@@ -4,10 +4,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .checks import ImageChecks
 from .curves import SDCurve
+from .gain import NoiseLevels, estimate_gain
 from .parameters import PARAMETER_NAMES, NoiseParameters
 
 _UNKNOWN = NoiseParameters(*[np.nan] * len(PARAMETER_NAMES))
+_NOT_MEASURED = NoiseLevels()
+_NOTHING_FOUND = ImageChecks()
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class CalibrationResult:
     reasons : dict of str
         Why a parameter is NaN, by its name.
     notes : tuple of str
-        What about the image puts the model in doubt.
+        What about the image puts the result in doubt.
     scan : SDCurve
         SD of the scan noise against the gradient magnitude.
     pointwise : SDCurve
@@ -34,6 +38,10 @@ class CalibrationResult:
         not estimated: background and brightness, whose errors are not
         random, and all of the paper's method. That of the pointwise
         intercept holds where intensity is zero in the image's units.
+    levels : NoiseLevels
+        Intensity and noise over the image, and the line of its variance.
+    checks : ImageChecks
+        What `notes` puts in words.
     """
 
     parameters: NoiseParameters
@@ -45,6 +53,29 @@ class CalibrationResult:
     histogram_density: np.ndarray = None
     mode: str = "HAADF"
     standard_errors: NoiseParameters = _UNKNOWN
+    levels: NoiseLevels = _NOT_MEASURED
+    checks: ImageChecks = _NOTHING_FOUND
+
+    def gain(self, dark_level=None):
+        """Gain and electrons per pixel, where the variance supports them.
+
+        Parameters
+        ----------
+        dark_level : float, optional
+            Intensity without electrons. By default, where the line of the
+            variance meets zero.
+
+        Returns
+        -------
+        GainEstimate
+        """
+        return estimate_gain(self.levels, self.checks.correlated, dark_level)
+
+    @property
+    def column_snr(self):
+        """Height of the brightest columns over the SD of the noise."""
+        noise = self.levels.noise_sd
+        return self.parameters.atom_brightness / noise if noise > 0 else np.nan
 
     def rescaled(self, factor, offset):
         """Return the result for ``image * factor + offset``.
@@ -77,6 +108,7 @@ class CalibrationResult:
             parameters=parameters,
             scan=self.scan.rescaled(factor),
             pointwise=self.pointwise.rescaled(factor, offset),
+            levels=self.levels.rescaled(factor, offset),
             standard_errors=replace(
                 errors,
                 scan_intercept=errors.scan_intercept * factor,

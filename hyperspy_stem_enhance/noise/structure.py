@@ -35,6 +35,9 @@ class NoiseBands:
         left in it adds.
     pixel_band : numpy.ndarray of float32
         High frequencies both ways: pointwise noise, scaled to its SD.
+    pixel_reach : (float, float)
+        SD of the weights with which the noise variances of the pixels
+        around enter that of `pixel_band`, in rows and columns.
     pixel_power : float
         Mean of the fourth power of the filter of `pixel_band`: how much
         more its squares scatter than those of independent pixels.
@@ -56,6 +59,7 @@ class NoiseBands:
     structure_sd: float
     gradient: np.ndarray
     pixel_band: np.ndarray
+    pixel_reach: tuple
     pixel_power: float
     row_band: np.ndarray
     row_weights: np.ndarray
@@ -116,6 +120,7 @@ def split_bands(values):
         structure_sd=back.gain(passed * np.sqrt(floor)),
         gradient=_gradient(structure, passed, floor, q_row, q_column, variance),
         pixel_band=back(spectrum * pixel),
+        pixel_reach=_reach(pixel, shape),
         pixel_power=back.gain(pixel**2) ** 2,
         row_band=row_band,
         row_weights=_row_weights(row[:, 0]),
@@ -208,6 +213,16 @@ def _end_of_slope(power, frequency, low, high, step):
     if not steep.any():
         return low
     return low + (np.nonzero(steep)[0].max() + 1) * step
+
+
+def _reach(half, shape):
+    """SD of the squared impulse response of a filter along each axis."""
+    # its second moment is the mean square of the derivative of the spectrum
+    square = np.mean(half**2, dtype=float)
+    return tuple(
+        float(np.sqrt(np.mean(slope**2, dtype=float) / square)) * n / (2 * np.pi)
+        for slope, n in ((np.diff(half, axis=axis), shape[axis]) for axis in (0, 1))
+    )
 
 
 def _row_weights(row_filter):

@@ -15,6 +15,7 @@ from scipy.ndimage import minimum_filter
 
 from .background import measure_background
 from .curves import binned_root
+from .gain import measure_levels
 from .laws import fit_pointwise_law, fit_scan_law
 from .paper import HISTOGRAM_EDGES, MIN_USABLE
 from .parameters import PARAMETER_NAMES, NoiseParameters
@@ -74,6 +75,7 @@ def estimate_unbiased(pixels, mode, curves=True):
         standard_errors=errors,
         reasons=reasons,
         notes=_notes(shape.excess, correlation),
+        levels=measure_levels(values, bands, usable),
     )
     if curves:
         result = _with_curves(result, bands, correlation, shape.normalised, usable)

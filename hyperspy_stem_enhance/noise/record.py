@@ -1,0 +1,151 @@
+"""The calibration of one image as a row of numbers.
+
+A row holds all that `result.CalibrationResult` does but for its curves, so
+that the rows of a series make one array: sliced, saved and computed lazily
+with it.  Reasons and notes are kept as numbers, and put in words again by
+`from_record`.
+"""
+
+from dataclasses import astuple, fields, replace
+
+import numpy as np
+
+from .checks import ImageChecks
+from .gain import LEVEL_NAMES, NoiseLevels
+from .parameters import PARAMETER_NAMES, NoiseParameters
+from .result import empty_result
+
+_CHECK_NAMES = tuple(field.name for field in fields(ImageChecks))
+RECORD_NAMES = (
+    *PARAMETER_NAMES,
+    *(f"{name}_error" for name in PARAMETER_NAMES),
+    *LEVEL_NAMES,
+    *_CHECK_NAMES,
+    "reasons",
+)
+_ERRORS = slice(len(PARAMETER_NAMES), 2 * len(PARAMETER_NAMES))
+_LEVELS = slice(_ERRORS.stop, _ERRORS.stop + len(LEVEL_NAMES))
+_CHECKS = slice(_LEVELS.stop, _LEVELS.stop + len(_CHECK_NAMES))
+
+# Words by which a reason is known, and what is said for it; 0 is no reason.
+_REASONS = (
+    (("constant",), "the image is constant"),
+    (("pixels are", "usable pixels"), "too few pixels for statistics"),
+    (("varies", "vary", "gradients of"), "{what} varies too little over the image"),
+    (
+        ("too small a part",),
+        "pointwise noise is too small a part of the noise from pixel to pixel",
+    ),
+    (("no column",), "no column stands out of background and noise"),
+    (("bins of",), "too few values of {what} hold enough pixels"),
+)
+_OTHER = 15
+_OTHER_TEXT = "not identified; noise.calibrate_image tells the reason"
+_NO_FRAME = "the image could not be used: constant, or without a finite pixel"
+
+
+def to_record(result):
+    """The numbers of a calibration as a row.
+
+    Parameters
+    ----------
+    result : CalibrationResult
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (len(RECORD_NAMES),)
+    """
+    codes = [_code(result.reasons.get(name)) for name in PARAMETER_NAMES]
+    packed = sum(code << 4 * i for i, code in enumerate(codes))
+    return np.array(
+        [
+            *result.parameters.to_tuple(),
+            *result.standard_errors.to_tuple(),
+            *astuple(result.levels),
+            *astuple(result.checks),
+            packed,
+        ],
+        dtype=float,
+    )
+
+
+def from_record(row, mode="HAADF"):
+    """The calibration of a row, without curves.
+
+    Parameters
+    ----------
+    row : numpy.ndarray of float, shape (len(RECORD_NAMES),) or (8,)
+        As of `to_record`, or the parameters alone.
+    mode : {"HAADF", "BF"}
+
+    Returns
+    -------
+    CalibrationResult
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from hyperspy_stem_enhance.noise import calibrate_image
+    >>> counts = np.random.default_rng(0).poisson(20, (128, 128))
+    >>> result = from_record(to_record(calibrate_image(counts)))
+    >>> result.reasons["atom_brightness"]
+    'no column stands out of background and noise'
+    """
+    row = np.asarray(row, float)
+    result = replace(
+        empty_result(mode, ""),
+        parameters=NoiseParameters(*row[: len(PARAMETER_NAMES)].tolist()),
+        reasons={},
+    )
+    if np.isnan(row).all():
+        return replace(result, reasons=dict.fromkeys(PARAMETER_NAMES, _NO_FRAME))
+    if len(row) == len(PARAMETER_NAMES):
+        return result
+    checks = _read_checks(row[_CHECKS])
+    result = replace(
+        result,
+        standard_errors=NoiseParameters(*row[_ERRORS].tolist()),
+        levels=NoiseLevels(*row[_LEVELS].tolist()),
+        checks=checks,
+        notes=tuple(checks.notes().values()),
+    )
+    return replace(result, reasons=_read_reasons(result, row[-1]))
+
+
+def _code(reason):
+    if not reason:
+        return 0
+    for code, (words, _) in enumerate(_REASONS, 1):
+        if any(word in reason for word in words):
+            return code
+    return _OTHER
+
+
+def _read_reasons(result, packed):
+    """Reasons of the parameters that are NaN."""
+    packed = int(packed) if np.isfinite(packed) and packed == int(packed) else -1
+    reasons = {}
+    for i, name in enumerate(PARAMETER_NAMES):
+        if np.isfinite(getattr(result.parameters, name)):
+            continue
+        code = packed >> 4 * i & 15
+        text = _REASONS[code - 1][1] if 0 < code <= len(_REASONS) else _OTHER_TEXT
+        what = "the gradient" if name.startswith("scan") else "the intensity"
+        text = text.format(what=what)
+        error = getattr(result.standard_errors, f"{name.split('_')[0]}_slope", np.nan)
+        if "varies" in text and np.isfinite(error):
+            text += f" (standard error of the slope {error:.2g})"
+        reasons[name] = text
+    return reasons
+
+
+def _read_checks(values):
+    """Checks out of a row; means over rows round to what most have."""
+    known = dict(zip(_CHECK_NAMES, np.nan_to_num(values).tolist(), strict=True))
+    kinds = {field.name: field.type for field in fields(ImageChecks)}
+    return ImageChecks(
+        **{
+            name: kinds[name](value if kinds[name] is float else round(value))
+            for name, value in known.items()
+        }
+    )
