@@ -2,76 +2,122 @@
 
 The arrangements are those of Li et al. (CVPR 2025, section 3.3), columns
 deleted, added and placed at random, and beyond them what real frames show:
-strain, slow distortion, edges against vacuum, adatoms far brighter than
-the lattice, and fields without any atom.
+strain, slow distortion, edges against vacuum, amorphous areas, adatoms far
+brighter than the lattice under them, and fields without any atom.
+
+==================  =====================================================
+name                what is in the field of view
+==================  =====================================================
+``lattice``         a crystal with any mixture of the defects below, or
+                    none, often slowly distorted
+``perfect``         a crystal without any defect or distortion
+``vacancies``       1 to 20 % of the columns missing
+``substitutions``   1 to 20 % of the columns of another brightness
+``embedded``        further columns between those of the lattice
+``strain``          slow distortion of up to a third of the spacing, often
+                    with an edge dislocation
+``wedge``           thickness that grows evenly, often out of the vacuum
+``particle``        a faceted particle with vacuum around it
+``interface``       two structures side by side
+``grain-boundary``  two grains of one structure, turned against each other
+``amorphous``       a crystal, amorphous in a patch or beyond a line
+``adatoms``         single bright atoms on a weaker crystalline support
+``sparse``          single bright atoms on an amorphous support, whose
+                    speckle may rival them
+``random``          positions, heights and widths at random
+``empty``           no column: a support, or its edge, alone
+==================  =====================================================
+
+What counts as a column: whatever stands at a place and can be resolved.
+The weak lattice under ``adatoms`` is as true as they are, and both are in
+the truth, told apart by their heights; the speckle of an amorphous support
+is the overlap of atoms that no image resolves, and belongs to the
+background.
 """
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .structures import STRUCTURES
+from . import defects, regions
+from .lattice import (
+    SIGMA_RANGE,
+    Columns,
+    choose_structure,
+    dislocate,
+    distort,
+    draw_direction,
+    draw_optics,
+    draw_spacing,
+    fill_lattice,
+    resolve_structures,
+)
 
+# How often each is drawn where none is asked for
 ARRANGEMENTS = {
-    "lattice": 0.46,
-    "particle": 0.12,
-    "interface": 0.10,
-    "random": 0.12,
-    "sparse": 0.09,
-    "empty": 0.11,
+    "lattice": 0.22,
+    "perfect": 0.03,
+    "vacancies": 0.04,
+    "substitutions": 0.04,
+    "embedded": 0.04,
+    "strain": 0.06,
+    "wedge": 0.04,
+    "particle": 0.08,
+    "interface": 0.06,
+    "grain-boundary": 0.06,
+    "amorphous": 0.05,
+    "adatoms": 0.06,
+    "sparse": 0.08,
+    "random": 0.07,
+    "empty": 0.07,
 }
-SPACING_RANGE = (5.0, 50.0)  # nearest neighbours, pixels
-SIGMA_RANGE = (1.2, 7.5)  # pixels
+WITHOUT_STRUCTURE = ("sparse", "random", "empty")
 
 
-@dataclass
-class Columns:
-    """Columns of one field of view.
-
-    Attributes
-    ----------
-    positions : numpy.ndarray, shape (n, 2)
-        (y, x) in pixel indices; may lie outside the frame by a margin.
-    heights : numpy.ndarray, shape (n,)
-        Relative height.
-    sigmas : numpy.ndarray, shape (n,)
-        Standard deviation in pixels.
-    region : callable or None
-        ``region(y, x)`` tells by a value in [0, 1] how much of the
-        specimen is at a pixel; None where it fills the frame.
-    structure : str
-        Name of the structure, or of the arrangement where it has none.
-    """
-
-    positions: np.ndarray
-    heights: np.ndarray
-    sigmas: np.ndarray
-    region: object = None
-    structure: str = ""
-
-    def take(self, keep):
-        """Return the columns selected by a boolean or index array."""
-        return Columns(
-            self.positions[keep],
-            self.heights[keep],
-            self.sigmas[keep],
-            self.region,
-            self.structure,
+def check_arrangement(arrangement):
+    """Raise ValueError unless None or the name of an arrangement."""
+    if arrangement is not None and arrangement not in ARRANGEMENTS:
+        raise ValueError(
+            f"arrangement={arrangement!r} is unknown; use one of "
+            f"{', '.join(ARRANGEMENTS)}."
         )
 
 
-def _join(first, second):
-    return Columns(
-        np.concatenate([first.positions, second.positions]),
-        np.concatenate([first.heights, second.heights]),
-        np.concatenate([first.sigmas, second.sigmas]),
-        first.region,
-        first.structure,
-    )
+def choose_arrangement(rng, arrangement=None, structures=None):
+    """Draw an arrangement and the structures that it takes.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    arrangement : str, optional
+        One of `ARRANGEMENTS`; drawn by their weights by default.
+    structures : sequence of str or ProjectedStructure, optional
+        As for `lattice.resolve_structures`.
+
+    Returns
+    -------
+    arrangement : str
+    chosen : tuple of ProjectedStructure
+        None, one or, for an interface, two.
+    """
+    check_arrangement(arrangement)
+    if arrangement is None:
+        arrangement = str(rng.choice(list(ARRANGEMENTS), p=list(ARRANGEMENTS.values())))
+    if arrangement in WITHOUT_STRUCTURE:
+        return arrangement, ()
+    structures = resolve_structures(structures)
+    chosen = (choose_structure(rng, structures),)
+    if arrangement == "interface":
+        first = chosen[0]
+        others = [s for s in structures if s is not first]
+        chosen += (choose_structure(rng, others or structures),)
+    return arrangement, chosen
 
 
-def draw_columns(rng, shape, arrangement=None, structures=None):
+def draw_columns(
+    rng, shape, arrangement=None, structures=None, mode="HAADF", pixel_size=None
+):
     """Draw the columns of one field of view.
 
     Parameters
@@ -81,141 +127,134 @@ def draw_columns(rng, shape, arrangement=None, structures=None):
         (rows, columns) of the frame.
     arrangement : str, optional
         One of `ARRANGEMENTS`; drawn by their weights by default.
-    structures : sequence of str, optional
-        Names out of `STRUCTURES` to draw lattices from. By default all.
+    structures : sequence of str or ProjectedStructure, optional
+        What to draw lattices from: names out of `STRUCTURES`, "oblique"
+        for lattices invented at random, structures of one's own. By
+        default all of `STRUCTURES`, and one in four invented.
+    mode : {"HAADF", "BF"}
+        Whose heights and widths the columns get.
+    pixel_size : float, optional
+        Ångström per pixel: structures are drawn at this scale and with
+        the heights of the table. By default the scale is random, with
+        nearest columns 5 to 60 pixels apart, and heights vary.
 
     Returns
     -------
     Columns
+
+    Raises
+    ------
+    ValueError
+        If the arrangement or a structure is unknown.
     """
-    if arrangement is None:
-        names, weights = zip(*ARRANGEMENTS.items(), strict=True)
-        arrangement = rng.choice(names, p=weights)
-    structures = tuple(STRUCTURES) if structures is None else tuple(structures)
+    arrangement, chosen = choose_arrangement(rng, arrangement, structures)
+    return arrange_columns(rng, shape, arrangement, chosen, mode, pixel_size)
+
+
+def arrange_columns(rng, shape, arrangement, chosen, mode, pixel_size=None):
+    """Draw the columns of what `choose_arrangement` drew.
+
+    Parameters and result are those of `draw_columns`, but for ``chosen``,
+    the structures that the arrangement takes.
+    """
     if arrangement == "empty":
         none = np.zeros(0)
-        return Columns(np.zeros((0, 2)), none, none, _edge(rng, shape), "empty")
+        return Columns(np.zeros((0, 2)), none, none, _maybe_edge(rng, shape))
     if arrangement == "random":
         return _random_field(rng, shape)
     if arrangement == "sparse":
         return _sparse_field(rng, shape)
-    columns = _lattice(rng, shape, structures)
-    if arrangement == "particle":
-        columns = _cut(columns, _particle(rng, shape))
-    elif arrangement == "interface":
-        columns = _interface(rng, shape, structures, columns)
-    return _with_defects(rng, shape, columns)
+    perfect = arrangement == "perfect"
+    optics = draw_optics(rng, chosen[0], mode, pixel_size, as_tabulated=perfect)
+    columns, cell = fill_lattice(rng, shape, chosen[0], optics)
+    if arrangement in ("interface", "grain-boundary"):
+        other, _ = fill_lattice(rng, shape, chosen[-1], optics)
+        columns = _side_by_side(rng, shape, columns, other)
+    if arrangement == "strain":
+        if rng.random() < 0.5:
+            columns = dislocate(rng, shape, columns, cell[rng.integers(2)])
+        columns = distort(rng, shape, columns, optics.spacing, 2.0)
+    elif not perfect and rng.random() < 0.4:
+        columns = distort(rng, shape, columns, optics.spacing)
+    return _ALTERATIONS.get(arrangement, _unaltered)(rng, shape, columns)
 
 
-def _draw_spacing(rng):
-    low, high = np.log(SPACING_RANGE)
-    return np.exp(rng.uniform(low, high) * 0.7 + 0.3 * np.log(16.0))
-
-
-def _cell_and_sites(rng, structures):
-    """A structure of the table, or one time in four an invented one."""
-    if rng.random() < 0.75:
-        structure = STRUCTURES[rng.choice(structures)]
-        heights = structure.brightness ** rng.uniform(0.5, 1.2)
-        return structure.name, structure.cell, structure.sites, heights
-    ratio, angle = rng.uniform(0.8, 2.0), np.deg2rad(rng.uniform(55, 125))
-    cell = np.array([[1.0, 0.0], [ratio * np.cos(angle), ratio * np.sin(angle)]])
-    n_sites = rng.integers(1, 4)
-    sites = rng.random((n_sites, 2))
-    return "oblique", cell, sites, rng.uniform(0.15, 1.0, n_sites)
-
-
-def _nearest_spacing(cell, sites):
-    """Smallest distance between the columns of a lattice."""
-    shifts = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), -1).reshape(-1, 1, 2)
-    images = ((sites[None] + shifts) @ cell).reshape(-1, 2)
-    distance = np.linalg.norm(images[:, None] - (sites @ cell)[None], axis=-1)
-    distance[distance < 1e-6] = np.inf
-    return distance.min()
-
-
-def _lattice(rng, shape, structures):
-    name, cell, sites, heights = _cell_and_sites(rng, structures)
-    spacing = _draw_spacing(rng)
-    nearest = _nearest_spacing(cell, sites)
-    if name not in STRUCTURES:  # invented sites may nearly coincide
-        nearest = max(nearest, 0.15 * abs(cell).max())
-    cell = cell * (spacing / nearest)
-    angle = rng.uniform(0, 2 * np.pi)
-    rotation = np.array(
-        [[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]]
-    )
-    strain = np.eye(2) + rng.normal(0, 0.02, (2, 2))
-    cell = cell @ rotation @ strain
-    margin = 8 + 4 * SIGMA_RANGE[1]
-    corners = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) * (
-        np.array(shape) / 2 + margin
-    )
-    reach = np.abs(corners @ np.linalg.inv(cell)).max(axis=0).astype(int) + 2
-    grid = np.stack(
-        np.meshgrid(*(np.arange(-r, r + 1) for r in reach), indexing="ij"), -1
-    ).reshape(-1, 1, 2)
-    origin = np.array(shape) / 2 + rng.random(2) @ cell
-    positions = ((grid + sites) @ cell + origin).reshape(-1, 2)
-    heights = np.tile(heights, len(grid))
-    ratio = rng.uniform(0.15, 0.45)  # two equal columns merge at 0.5
-    sigma = np.clip(ratio * spacing, *SIGMA_RANGE)
-    sigmas = np.tile(sigma * rng.normal(1, 0.06, len(sites)), len(grid))
-    inside = ((positions > -margin) & (positions < np.array(shape) + margin)).all(1)
-    columns = Columns(positions, heights, sigmas, None, name).take(inside)
-    return _distort(rng, shape, columns, spacing)
-
-
-def _distort(rng, shape, columns, spacing):
-    """Slow drift of the lattice, thickness and static disorder."""
-    n = len(columns.positions)
-    scaled = columns.positions / max(shape)
-    if rng.random() < 0.4:
-        for _ in range(2):
-            wave = rng.normal(0, 4, 2)
-            shift = np.sin(scaled @ wave + rng.uniform(0, 2 * np.pi))
-            columns.positions += (
-                rng.uniform(0, 0.15) * spacing * shift[:, None] * _direction(rng)
-            )
-    columns.positions += rng.normal(0, 0.02 * spacing * rng.random(), (n, 2))
-    if rng.random() < 0.5:
-        thickness = 1 + rng.uniform(0, 0.8) * np.sin(
-            scaled @ rng.normal(0, 3, 2) + rng.uniform(0, 2 * np.pi)
-        )
-        columns.heights = columns.heights * np.clip(thickness, 0.1, None)
-    columns.heights = columns.heights * np.clip(rng.normal(1, 0.05, n), 0.3, 2)
+def _unaltered(rng, shape, columns):
     return columns
 
 
-def _direction(rng):
-    angle = rng.uniform(0, 2 * np.pi)
-    return np.array([np.cos(angle), np.sin(angle)])
+def _vacancies(rng, shape, columns):
+    return defects.remove_columns(rng, columns, defects.draw_share(rng))
 
 
-def _with_defects(rng, shape, columns):
-    n = len(columns.positions)
-    if n and rng.random() < 0.5:
-        columns = columns.take(rng.random(n) >= rng.uniform(0, 0.15))
-    n = len(columns.positions)
-    if n and rng.random() < 0.3:
-        replaced = rng.random(n) < rng.uniform(0, 0.15)
-        columns.heights = np.where(
-            replaced, columns.heights * np.exp(rng.normal(0, 0.5, n)), columns.heights
-        )
-    if n and rng.random() < 0.35:
-        added = rng.integers(1, max(2, n // 20) + 1)
-        brightness = np.median(columns.heights) * np.exp(rng.uniform(-0.7, 2.1))
-        extra = Columns(
-            rng.random((added, 2)) * np.array(shape),
-            brightness * np.clip(rng.normal(1, 0.1, added), 0.3, 2),
-            np.full(added, np.median(columns.sigmas)) * rng.uniform(0.8, 1.2),
-        )
-        columns = _join(columns, extra)
-    return columns
+def _substitutions(rng, shape, columns):
+    return defects.substitute_columns(rng, columns, defects.draw_share(rng))
+
+
+def _embedded(rng, shape, columns):
+    return defects.embed_columns(rng, shape, columns, defects.draw_share(rng))
+
+
+def _particle(rng, shape, columns):
+    columns = _cut(columns, regions.draw_particle(rng, shape))
+    return defects.draw_some_defects(rng, shape, columns)
+
+
+def _wedge(rng, shape, columns):
+    region = regions.draw_wedge(rng, shape)
+    heights = columns.heights * region(*columns.positions.T)
+    columns = replace(columns, heights=heights, region=region)
+    return columns.take(heights > 0.02 * heights.max(initial=0))
+
+
+def _amorphous(rng, shape, columns):
+    """A patch without order: unresolved speckle, or a single layer."""
+    patch = regions.draw_patch(rng, shape)
+    inside = patch(*columns.positions.T) > 0.5
+    if rng.random() < 0.7 or len(columns) < 2:
+        return replace(columns.take(~inside), amorphous=patch)
+    spacing = np.median(cKDTree(columns.positions).query(columns.positions, 2)[0][:, 1])
+    shift = rng.normal(0, 0.3 * spacing, columns.positions.shape)
+    positions = columns.positions + inside[:, None] * shift
+    uneven = columns.heights.mean() * rng.uniform(0.6, 1, len(columns))
+    heights = np.where(inside, uneven, columns.heights)
+    columns = replace(columns, positions=positions, heights=heights)
+    close = cKDTree(positions).query_pairs(0.7 * spacing, output_type="ndarray")
+    close = close[inside[close].any(axis=1)]
+    keep = np.ones(len(columns), bool)
+    keep[np.where(inside[close[:, 1]], close[:, 1], close[:, 0])] = False
+    return columns.take(keep)
+
+
+def _adatoms(rng, shape, columns):
+    """Heavy atoms, up to twenty times brighter than their support."""
+    brightest = columns.heights.max(initial=0)
+    if brightest == 0:
+        return columns
+    columns = replace(columns, heights=columns.heights / brightest)
+    brightness = np.exp(rng.uniform(np.log(1.5), np.log(20.0)))
+    n = 1 + rng.poisson(_sparse_number(rng, shape))
+    joined = defects.add_adatoms(rng, shape, columns, n, brightness)
+    # Either the adatoms are what is seen first, or the lattice is
+    return replace(joined, reference=brightness if rng.random() < 0.6 else 1.0)
+
+
+_ALTERATIONS = {
+    "lattice": defects.draw_some_defects,
+    "interface": defects.draw_some_defects,
+    "grain-boundary": defects.draw_some_defects,
+    "vacancies": _vacancies,
+    "substitutions": _substitutions,
+    "embedded": _embedded,
+    "particle": _particle,
+    "wedge": _wedge,
+    "amorphous": _amorphous,
+    "adatoms": _adatoms,
+}
 
 
 def _random_field(rng, shape):
-    spacing = _draw_spacing(rng)
+    spacing = draw_spacing(rng)
     sigma = np.clip(rng.uniform(0.15, 0.35) * spacing, *SIGMA_RANGE)
     n = int(np.prod(shape) / spacing**2 * rng.uniform(0.2, 0.9)) + 1
     positions = rng.random((n, 2)) * (np.array(shape) + 20) - 10
@@ -230,94 +269,46 @@ def _random_field(rng, shape):
     else:
         sigmas = np.full(n, sigma)
     heights = rng.uniform(rng.uniform(0.1, 0.9), 1.0, n)
-    return Columns(positions, heights, np.clip(sigmas, *SIGMA_RANGE), None, "random")
+    return Columns(positions, heights, np.clip(sigmas, *SIGMA_RANGE))
+
+
+def _sparse_number(rng, shape):
+    """Mean number of single atoms in a frame: 2 to 70 in 256 x 256."""
+    return np.prod(shape) / 65536 * np.exp(rng.uniform(0.5, 4.2))
 
 
 def _sparse_field(rng, shape):
-    """Single atoms and small clusters on a support."""
+    """Single atoms and small clusters on an amorphous support."""
     sigma = np.exp(rng.uniform(np.log(1.3), np.log(5.0)))
-    n = rng.poisson(np.prod(shape) / 65536 * np.exp(rng.uniform(0.5, 4.2)))
+    n = rng.poisson(_sparse_number(rng, shape))
     positions = rng.random((n, 2)) * np.array(shape)
-    partners = positions[rng.random(n) < rng.uniform(0, 0.3)]
-    partners = partners + rng.normal(0, 2.5 * sigma, partners.shape)
+    partners = positions[rng.random(n) < rng.uniform(0, 0.5)]
+    partners = partners + rng.normal(0, 3 * sigma, partners.shape)
     positions = np.concatenate([positions, partners])
     n = len(positions)
     heights = np.clip(rng.normal(1, rng.uniform(0.02, 0.25), n), 0.3, 3)
     sigmas = sigma * np.clip(rng.normal(1, 0.08, n), 0.7, 1.4)
-    return Columns(positions, heights, sigmas, _edge(rng, shape), "sparse")
+    return Columns(positions, heights, sigmas, _maybe_edge(rng, shape))
 
 
-def _edge(rng, shape):
-    """Edge of a support: a curved line across the frame, or none."""
-    if rng.random() < 0.4:
-        return None
-    normal, offset = _direction(rng), rng.uniform(-0.4, 0.4) * max(shape)
-    width = np.exp(rng.uniform(np.log(0.7), np.log(12.0)))
-    bend, frequency, phase = (
-        rng.uniform(0, 0.08) * max(shape),
-        rng.uniform(2, 12) / max(shape),
-        rng.uniform(0, 6.3),
-    )
-
-    def region(y, x):
-        y, x = y - shape[0] / 2, x - shape[1] / 2
-        along = y * normal[1] - x * normal[0]
-        distance = y * normal[0] + x * normal[1] - offset
-        distance = distance + bend * np.sin(frequency * along + phase)
-        return 1 / (1 + np.exp(-np.clip(distance / width, -30, 30)))
-
-    return region
-
-
-def _particle(rng, shape):
-    """A faceted or round particle with vacuum around it."""
-    centre = np.array(shape) * rng.uniform(0.2, 0.8, 2)
-    radius = min(shape) * rng.uniform(0.2, 0.55)
-    width = np.exp(rng.uniform(np.log(0.7), np.log(5.0)))
-    facets = rng.integers(4, 9)
-    angles = rng.uniform(0, 2 * np.pi) + np.arange(facets) * 2 * np.pi / facets
-    cuts = radius * rng.uniform(0.7, 1.1, facets)
-
-    def region(y, x):
-        y, x = y - centre[0], x - centre[1]
-        distance = np.full(np.broadcast(y, x).shape, np.inf)
-        for angle, cut in zip(angles, cuts, strict=True):
-            side = cut - (y * np.cos(angle) + x * np.sin(angle))
-            distance = np.minimum(distance, side)
-        return 1 / (1 + np.exp(-np.clip(distance / width, -30, 30)))
-
-    return region
+def _maybe_edge(rng, shape):
+    return None if rng.random() < 0.4 else regions.draw_edge(rng, shape)
 
 
 def _cut(columns, region):
-    inside = region(columns.positions[:, 0], columns.positions[:, 1]) > 0.5
-    columns = columns.take(inside)
-    columns.region = region
-    return columns
+    inside = region(*columns.positions.T) > 0.5
+    return replace(columns.take(inside), region=region)
 
 
-def _interface(rng, shape, structures, first):
-    """Two crystals, or a crystal and its own rotated grain, side by side."""
-    normal, offset = _direction(rng), rng.uniform(-0.25, 0.25) * max(shape)
-    second = _lattice(rng, shape, structures)
-    scale = np.median(first.sigmas) / np.median(second.sigmas)
-    if 0.5 < scale < 2:  # one probe made both
-        second.sigmas = second.sigmas * scale
-    second.heights = second.heights * np.exp(rng.normal(0, 0.4))
+def _side_by_side(rng, shape, first, second):
+    """Two crystals that meet along a line."""
+    normal, offset = draw_direction(rng), rng.uniform(-0.25, 0.25) * max(shape)
 
     def side(columns):
         return (columns.positions - np.array(shape) / 2) @ normal - offset
 
-    joined = _join(first.take(side(first) > 0), second.take(side(second) <= 0))
-    if len(joined.positions) > 1:
-        close = cKDTree(joined.positions).query_pairs(
-            1.5 * np.median(joined.sigmas), output_type="ndarray"
-        )
-        across = close[
-            (close[:, 0] < (side(first) > 0).sum())
-            & (close[:, 1] >= (side(first) > 0).sum())
-        ]
-        keep = np.ones(len(joined.positions), bool)
-        keep[across[:, 1]] = False
-        joined = joined.take(keep)
-    return joined
+    first, second = first.take(side(first) > 0), second.take(side(second) <= 0)
+    if len(first) and len(second):  # none stands on another
+        gap, _ = cKDTree(first.positions).query(second.positions)
+        second = second.take(gap > 1.5 * np.median(second.sigmas))
+    return first.join(second.positions, second.heights, second.sigmas)

@@ -25,6 +25,12 @@ def render_columns(positions, heights, sigmas, shape):
     -------
     numpy.ndarray of float32, shape `shape`
 
+    Notes
+    -----
+    The frame is cut into tiles, and each column is drawn in those that it
+    reaches: the cost grows with the pixels, with the columns, and with the
+    area of a column, not with the product of columns and pixels.
+
     Examples
     --------
     >>> image = render_columns([[4, 5]], [2.0], [1.5], (9, 9))
@@ -35,23 +41,45 @@ def render_columns(positions, heights, sigmas, shape):
     heights = np.asarray(heights, np.float32)
     sigmas = np.asarray(sigmas, np.float32)
     image = np.zeros(shape, np.float32)
-    if len(positions) == 0:
-        return image
-    reach = _REACH * sigmas
-    for top in range(0, shape[0], _TILE):
-        bottom = min(top + _TILE, shape[0])
-        near_rows = (positions[:, 0] > top - reach) & (positions[:, 0] < bottom + reach)
-        for left in range(0, shape[1], _TILE):
-            right = min(left + _TILE, shape[1])
-            near = near_rows & (positions[:, 1] > left - reach)
-            near &= positions[:, 1] < right + reach
-            if not near.any():
-                continue
-            inverse = np.sqrt(0.5) / sigmas[near]
-            y = (np.arange(top, bottom)[:, None] - positions[near, 0]) * inverse
-            x = (np.arange(left, right)[:, None] - positions[near, 1]) * inverse
-            rows = np.exp(-(y.astype(np.float32) ** 2)) * heights[near]
-            image[top:bottom, left:right] = (
-                rows @ np.exp(-(x.astype(np.float32) ** 2)).T
-            )
+    counts = [max(1, round(size / _TILE)) for size in shape]
+    edges = [
+        np.linspace(0, size, count + 1).astype(int)
+        for size, count in zip(shape, counts, strict=True)
+    ]
+    for tile, members in _members(positions, sigmas, edges):
+        top, left = np.unravel_index(tile, counts)
+        rows = slice(edges[0][top], edges[0][top + 1])
+        columns = slice(edges[1][left], edges[1][left + 1])
+        inverse = np.sqrt(np.float32(0.5)) / sigmas[members]
+        y = _gaussians(rows, positions[members, 0], inverse) * heights[members]
+        x = _gaussians(columns, positions[members, 1], inverse)
+        image[rows, columns] = y @ x.T
     return image
+
+
+def _gaussians(pixels, centres, inverse):
+    distance = np.arange(pixels.start, pixels.stop, dtype=np.float32)[:, None]
+    distance = (distance - centres) * inverse
+    return np.exp(-np.square(distance, out=distance))
+
+
+def _members(positions, sigmas, edges):
+    """Yield the number of each tile and the indices of columns that reach it."""
+    reach = _REACH * sigmas
+    spans = []
+    for centres, edge in zip(positions.T, edges, strict=True):
+        first = np.searchsorted(edge, centres - reach, "right") - 1
+        last = np.searchsorted(edge, centres + reach, "left") - 1
+        first, last = np.maximum(first, 0), np.minimum(last, len(edge) - 2)
+        spans.append((first, np.maximum(last - first + 1, 0)))
+    (top, n_down), (left, n_across) = spans
+    n_tiles = n_down * n_across
+    member = np.repeat(np.arange(len(positions)), n_tiles)
+    step = np.arange(len(member)) - np.repeat(np.cumsum(n_tiles) - n_tiles, n_tiles)
+    down, across = np.divmod(step, n_across[member])
+    tile = (top[member] + down) * (len(edges[1]) - 1) + left[member] + across
+    order = np.argsort(tile, kind="stable")
+    starts = np.flatnonzero(np.diff(tile[order], prepend=-1))
+    for members in np.split(order, starts[1:]):
+        if len(members):
+            yield tile[members[0]], member[members]

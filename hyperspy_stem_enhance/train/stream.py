@@ -8,12 +8,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from ..enhance.normalise import normalise_frame
 from ..noise.parameters import MODES
+from ..simulate.lattice import INVENTED
 from ..simulate.scene import draw_scene
 from ..simulate.structures import HELD_OUT_STRUCTURES, STRUCTURES
 
 # Side of the crops, and how many fill a batch: about the same pixels each.
 CROPS = ((128, 8), (128, 8), (192, 4), (256, 2))
-TRAINING_STRUCTURES = tuple(n for n in STRUCTURES if n not in HELD_OUT_STRUCTURES)
+TRAINING_STRUCTURES = (
+    *(name for name in STRUCTURES if name not in HELD_OUT_STRUCTURES),
+    INVENTED,
+)
 
 
 class SimulatedBatches(IterableDataset):

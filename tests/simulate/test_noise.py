@@ -3,11 +3,10 @@ import pytest
 from scipy.stats import kurtosis
 
 from hyperspy_stem_enhance.noise.parameters import PUBLISHED_PARAMETERS
-from hyperspy_stem_enhance.simulate.noise import (
-    FrameNoise,
-    draw_parameters,
+from hyperspy_stem_enhance.simulate.kinds import draw_parameters
+from hyperspy_stem_enhance.simulate.noise import FrameNoise, frame_noise_from
+from hyperspy_stem_enhance.simulate.scan import (
     draw_scan_pattern,
-    frame_noise_from,
     gradient_magnitude,
     shift_rows,
 )

@@ -3,12 +3,16 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from hyperspy_stem_enhance.noise.parameters import NoiseParameters
-from hyperspy_stem_enhance.simulate.arrangements import ARRANGEMENTS, draw_columns
+from hyperspy_stem_enhance.simulate.arrangements import ARRANGEMENTS
 from hyperspy_stem_enhance.simulate.background import (
+    draw_grain,
     draw_smooth_background,
     draw_strong_background,
 )
-from hyperspy_stem_enhance.simulate.scene import NOISE_KINDS, draw_scene
+from hyperspy_stem_enhance.simulate.kinds import NOISE_KINDS
+from hyperspy_stem_enhance.simulate.lattice import Columns
+from hyperspy_stem_enhance.simulate.noise import TERMS
+from hyperspy_stem_enhance.simulate.scene import draw_recipe, draw_scene
 from hyperspy_stem_enhance.simulate.structures import STRUCTURES
 
 QUIET = NoiseParameters(150, 10, 60, 0, 0, 0, 0, 0.14)
@@ -49,12 +53,23 @@ def test_background_spans_what_was_asked():
 
 
 def test_strong_backgrounds_reach_many_times_the_contrast(rng):
-    region = lambda y, x: (x > 32) * 1.0  # noqa: E731
+    none = np.zeros(0)
+    region = lambda y, x: (x > 32) * (y > -1) * 1.0  # noqa: E731
+    columns = Columns(np.zeros((0, 2)), none, none, region)
     steps = [
-        np.ptp(draw_strong_background(rng, (64, 64), 1.0, region)) for _ in range(60)
+        np.ptp(draw_strong_background(rng, columns, (64, 64), 1.0)) for _ in range(60)
     ]
     assert max(steps) > 5
     assert min(steps) < 1
+
+
+def test_speckle_has_the_width_of_an_atom(rng):
+    grain = np.concatenate([draw_grain(rng, (128, 96), 2.5) for _ in range(8)])
+    assert grain.std() == pytest.approx(1, abs=1e-3)
+    # white noise blurred by a Gaussian: correlation exp(-d^2 / 4 sigma^2)
+    for axis in (0, 1):
+        shifted = np.roll(grain, 3, axis)
+        assert np.mean(grain * shifted) == pytest.approx(np.exp(-9 / 25), abs=0.04)
 
 
 def test_positions_and_heights_are_those_of_the_columns():
@@ -80,13 +95,37 @@ def test_bright_field_columns_are_not_darker_than_black():
         assert scene.noisy.min() > -1e-3
 
 
-def test_columns_come_from_the_structures_asked_for(rng):
-    names = {
-        draw_columns(rng, (64, 64), "lattice", ("Si [110]",)).structure
-        for _ in range(20)
-    }
-    assert names <= {"Si [110]", "oblique"}
-    assert "Si [110]" in names
+@pytest.mark.parametrize("noise", NOISE_KINDS)
+def test_terms_add_up_to_the_noisy_frame(noise):
+    for index in range(6):
+        plain = draw_scene(2, index, (48, 64), "BF", noise)
+        scene = draw_scene(2, index, (48, 64), "BF", noise, terms=True)
+        assert tuple(scene.terms) == TERMS
+        np.testing.assert_allclose(scene.noisy, plain.noisy, rtol=1e-5, atol=1e-2)
+        total = scene.background - scene.clean + sum(scene.terms.values())
+        np.testing.assert_allclose(scene.noisy, total, rtol=1e-5, atol=1e-2)
+    assert plain.terms == {}
+
+
+def test_label_has_a_dot_at_each_column():
+    scene = draw_scene(1, 3, (96, 96), "HAADF", QUIET, "lattice")
+    label = scene.label
+    assert label.max() <= 1
+    rows, columns = np.round(scene.positions[:, :2]).astype(int).T
+    assert (label[rows, columns] > 0.75).all()
+    assert label.mean() < 0.5
+    empty = draw_scene(1, 3, (96, 96), "HAADF", QUIET, "empty")
+    assert not empty.label.any()
+
+
+def test_recipe_is_that_of_the_frame():
+    for index in range(8):
+        recipe = draw_recipe(4, index, "BF", "mixed", structures=["Si [110]"])
+        scene = draw_scene(4, index, (48, 48), "BF", structures=["Si [110]"])
+        assert recipe == scene.recipe
+        assert (scene.kind, scene.arrangement) == (recipe.kind, recipe.arrangement)
+        assert scene.noise == recipe.noise
+        assert recipe.structure in ("", "Si [110]", "Si [110] | Si [110]")
 
 
 @pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
