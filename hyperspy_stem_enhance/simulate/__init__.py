@@ -1,11 +1,15 @@
 """Simulated images of atom columns, with the noise of real microscopes."""
 
-from .dataset import SimulatedDataset, add_noise, make_dataset
+from .adding import add_noise
+from .arrangements import ARRANGEMENTS
+from .dataset import SimulatedDataset, make_dataset
+from .frames import frame_table
 from .noise import FrameNoise
 from .scene import Scene, draw_scene
 from .structures import STRUCTURES, ProjectedStructure
 
 __all__ = [
+    "ARRANGEMENTS",
     "STRUCTURES",
     "FrameNoise",
     "ProjectedStructure",
@@ -13,5 +17,6 @@ __all__ = [
     "SimulatedDataset",
     "add_noise",
     "draw_scene",
+    "frame_table",
     "make_dataset",
 ]

@@ -1,19 +1,25 @@
-"""Simulated images as HyperSpy signals, and noise added to any signal."""
+"""Simulated images as HyperSpy signals, eager or lazy."""
 
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
 from ..noise.parameters import PARAMETER_NAMES, NoiseParameters
-from .noise import FrameNoise, frame_noise_from
-from .scene import check_mode, check_noise, draw_scene
+from .arrangements import check_arrangement
+from .frames import NODE, frame_columns, frame_table
+from .lattice import INVENTED, resolve_structures
+from .noise import TERMS
+from .scene import check_mode, check_noise, draw_recipe, draw_scene
 
 TRUTH_COLUMNS = ("y", "x", "intensity", "sigma")
+_IMAGES = ("noisy", "clean", "background", "label")
+_CHUNK_BYTES = 2**23
 
 
 @dataclass(frozen=True)
 class SimulatedDataset:
-    """Simulated images and their truth.
+    """Simulated images and their truth, all of one navigation shape.
 
     Attributes
     ----------
@@ -22,23 +28,59 @@ class SimulatedDataset:
     clean : hyperspy.api.signals.Signal2D
         The columns alone, bright on zero in every mode: what
         ``enhance_sfin`` ought to return.
+    background : hyperspy.api.signals.Signal2D
+        What remains without columns and noise.
+    label : hyperspy.api.signals.Signal2D
+        A dot at each column of `positions`: a Gaussian of height 1 with
+        0.4 of the column's standard deviation and at least 1 pixel; where
+        dots overlap, their sum is cut at 1.
     positions : hyperspy_stem_enhance.AtomPositions
         The columns inside each frame: y, x, intensity (height in the
         units of the images), sigma.
+    terms : dict of str to hyperspy.api.signals.Signal2D
+        Each term of the noise by itself, if it was asked for; see
+        `FrameNoise.terms`. Empty otherwise.
     """
 
     noisy: object
     clean: object
+    background: object
+    label: object
     positions: object
+    terms: dict = field(default_factory=dict)
+
+    def to_dataframe(self):
+        """Table of what each frame is; see `frame_table`."""
+        return frame_table(self.noisy)
+
+    def signals(self):
+        """Return all signals by name; the terms as ``"noise_<term>"``."""
+        named = {f.name: getattr(self, f.name) for f in fields(self)[:-1]}
+        return named | {f"noise_{name}": s for name, s in self.terms.items()}
 
 
-def make_dataset(n, shape=(256, 256), mode="HAADF", noise="mixed", seed=0):
+def make_dataset(
+    n,
+    shape=(256, 256),
+    mode="HAADF",
+    noise="mixed",
+    seed=0,
+    *,
+    arrangement=None,
+    structures=None,
+    pixel_size=None,
+    terms=False,
+    lazy=False,
+    show_progressbar=None,
+    num_workers=None,
+):
     """Simulate images of columns with noise and background.
 
     Parameters
     ----------
-    n : int
-        Number of images.
+    n : int or tuple of int
+        Number of images, or the navigation shape in the order of the
+        array: ``(4, 5)`` is four rows of five images, ``()`` one image.
     shape : tuple of int, default (256, 256)
         (rows, columns) of the images, at least 16 each.
     mode : {"HAADF", "BF"}
@@ -53,11 +95,32 @@ def make_dataset(n, shape=(256, 256), mode="HAADF", noise="mixed", seed=0):
         mean and spread over its images.
     seed : int, default 0
         Image i depends on the seed and i alone.
+    arrangement : str, optional
+        One of `arrangements.ARRANGEMENTS`, for all images. Drawn for each
+        by default.
+    structures : sequence of str or ProjectedStructure, optional
+        Names out of `STRUCTURES`, structures of `from_atoms`, and
+        "oblique" for lattices invented at random. By default all names
+        and "oblique".
+    pixel_size : float, optional
+        Ångström per pixel: structures are drawn at their true scale, and
+        the axes are calibrated in nm. By default each image has a scale
+        of its own, and the axes are in pixels.
+    terms : bool, default False
+        Whether to return each term of the noise by itself as well.
+    lazy : bool, default False
+        Whether images are simulated when they are computed. Computing two
+        of the signals together, by ``dask.compute``, simulates once.
+    show_progressbar : bool, optional
+        By default, HyperSpy's preference.
+    num_workers : int, optional
+        Threads. By default, dask's.
 
     Returns
     -------
     SimulatedDataset
-        Signals with one navigation axis, in pixels.
+        Signals whose metadata hold the settings and the table of what
+        each frame is; read it by `frame_table`.
 
     Raises
     ------
@@ -70,143 +133,208 @@ def make_dataset(n, shape=(256, 256), mode="HAADF", noise="mixed", seed=0):
     >>> data = hse.simulate.make_dataset(2, shape=(64, 64), seed=1)
     >>> data.noisy
     <Signal2D, title: Simulated HAADF, dimensions: (2|64, 64)>
+    >>> data = hse.simulate.make_dataset(
+    ...     (4, 5), (64, 64), structures=["Si [110]"], pixel_size=0.1, lazy=True
+    ... )
+    >>> data.clean
+    <LazySignal2D, title: Simulated HAADF: clean, dimensions: (5, 4|64, 64)>
     """
-    _check_size(n, shape)
+    navigation = (int(n),) if isinstance(n, int | np.integer) else n
+    shape = tuple(shape)
+    _check_size(n, navigation, shape, pixel_size)
     check_mode(mode)
-    choose_noise = _noise_of_frames(noise, seed)
-    scenes = [
-        draw_scene(seed, index, shape, mode, choose_noise(index)) for index in range(n)
+    check_arrangement(arrangement)
+    structures = resolve_structures(structures)
+    source = _NoiseSource.of(noise, seed)
+    options = {"mode": mode, "arrangement": arrangement, "structures": structures}
+    recipes = [
+        draw_recipe(seed, index, noise=source.draw(index), **options)
+        for index in range(int(np.prod(navigation)))
     ]
-    record = {"mode": mode, "noise": _describe(noise), "seed": seed}
-    noisy = _to_signal([s.noisy for s in scenes], f"Simulated {mode}", record)
-    clean = _to_signal([s.clean for s in scenes], f"Simulated {mode}, truth", record)
+    arrays = _simulate(
+        tuple(navigation),
+        shape,
+        terms,
+        seed=seed,
+        source=source,
+        options=options | {"shape": shape, "pixel_size": pixel_size, "terms": terms},
+    )
+    if not lazy:
+        arrays = _compute(arrays, show_progressbar, num_workers)
+    record = {
+        "mode": mode,
+        "noise": noise if isinstance(noise, str) else type(noise).__name__,
+        "seed": seed,
+        "navigation_shape": [int(size) for size in navigation],
+        "structures": [s if s == INVENTED else s.name for s in structures],
+        "frames": frame_columns(recipes),
+    }
+    if arrangement is not None:
+        record["arrangement"] = arrangement
+    if pixel_size is not None:
+        record["pixel_size_angstrom"] = float(pixel_size)
+    return _to_dataset(arrays, record)
+
+
+@dataclass(frozen=True)
+class _NoiseSource:
+    """The noise argument of each frame; can be sent to workers."""
+
+    given: object
+    seed: int
+    mean: np.ndarray | None = None
+    spread: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, noise, seed):
+        if getattr(noise, "_signal_type", None) != "NoiseCalibration":
+            check_noise(noise)
+            return cls(noise, seed)
+        rows = np.asarray(noise.data, float).reshape(-1, len(PARAMETER_NAMES))
+        known = np.isfinite(rows).any(axis=0)
+        if not known.all():
+            missing = np.array(PARAMETER_NAMES)[~known]
+            raise ValueError(
+                f"noise holds no value of {', '.join(missing)} in any image; calibrate "
+                "images on which they can be measured."
+            )
+        return cls(None, seed, np.nanmean(rows, axis=0), np.nanstd(rows, axis=0))
+
+    def draw(self, index):
+        if self.mean is None:
+            return self.given
+        rng = np.random.default_rng([self.seed, index, 1])
+        values = dict(
+            zip(PARAMETER_NAMES, rng.normal(self.mean, self.spread), strict=True)
+        )
+        least = 0.1 * self.mean[PARAMETER_NAMES.index("atom_brightness")]
+        values["atom_brightness"] = max(values["atom_brightness"], least)
+        low, high = sorted([values["background_min"], values["background_max"]])
+        shape = float(np.clip(values["pointwise_lambda"], -0.45, 2))
+        return NoiseParameters(
+            **values
+            | {"background_min": low, "background_max": high, "pointwise_lambda": shape}
+        )
+
+
+def _simulate(navigation, shape, terms, **settings):
+    """Dask arrays by name; each block simulates its own frames."""
+    import dask.array as da
+
+    numbers = np.arange(int(np.prod(navigation))).reshape(navigation or (1,))
+    frame_bytes = 4 * int(np.prod(shape)) * (len(_IMAGES) + terms * len(TERMS))
+    per_block = max(1, _CHUNK_BYTES // frame_bytes)
+    chunks = (*(1,) * (numbers.ndim - 1), min(per_block, numbers.shape[-1]))
+    empty = np.empty((0,) * numbers.ndim, object)
+    scenes = da.from_array(numbers, chunks=chunks).map_blocks(
+        _draw_block, dtype=object, meta=empty, **settings
+    )
+    images = {}
+    for name in (*_IMAGES, *(TERMS if terms else ())):
+        array = scenes.map_blocks(
+            _stack_block,
+            name,
+            dtype=np.float32,
+            meta=np.empty((0,) * (numbers.ndim + 2), np.float32),
+            new_axis=[numbers.ndim, numbers.ndim + 1],
+            chunks=(*scenes.chunks, *((size,) for size in shape)),
+        )
+        images[name] = array if navigation else array[0]
+    positions = scenes.map_blocks(_positions_block, dtype=object, meta=empty)
+    return images | {"positions": positions}
+
+
+def _draw_block(numbers, seed, source, options):
+    scenes = np.empty(numbers.shape, object)
+    for place, index in np.ndenumerate(numbers):
+        index = int(index)
+        scenes[place] = draw_scene(seed, index, noise=source.draw(index), **options)
+    return scenes
+
+
+def _stack_block(scenes, name):
+    frames = [
+        scene.terms[name] if name in TERMS else getattr(scene, name)
+        for scene in scenes.ravel()
+    ]
+    return np.stack(frames).reshape(*scenes.shape, *frames[0].shape)
+
+
+def _positions_block(scenes):
+    positions = np.empty(scenes.shape, object)
+    for place in np.ndindex(scenes.shape):
+        positions[place] = scenes[place].positions
+    return positions
+
+
+def _compute(arrays, show_progressbar, num_workers):
+    import dask
+    from hyperspy.defaults_parser import preferences
+    from tqdm.dask import TqdmCallback
+
+    if show_progressbar is None:
+        show_progressbar = preferences.General.show_progressbar
+    options = {} if num_workers is None else {"num_workers": num_workers}
+    with TqdmCallback(desc="simulate") if show_progressbar else nullcontext():
+        (arrays,) = dask.compute(arrays, scheduler="threads", **options)
+    return arrays
+
+
+def _to_dataset(arrays, record):
     from ..signals.atom_positions import AtomPositions
 
+    positions = arrays.pop("positions")
+    signals = {name: _to_signal(data, name, record) for name, data in arrays.items()}
     positions = AtomPositions.from_arrays(
-        [scene.positions for scene in scenes], image=noisy, column_names=TRUTH_COLUMNS
+        positions, image=signals["noisy"], column_names=TRUTH_COLUMNS
     )
-    return SimulatedDataset(noisy, clean, positions)
+    images = {name: signals.pop(name) for name in _IMAGES}
+    return SimulatedDataset(**images, positions=positions, terms=signals)
 
 
-def add_noise(signal, noise, seed=0, *, lazy_output=None, show_progressbar=None):
-    """Add noise to the images of any HyperSpy signal.
+def _to_signal(data, name, record):
+    from hyperspy.signals import Signal2D
 
-    Parameters
-    ----------
-    signal : hyperspy.api.signals.Signal2D
-        Images without noise, of any navigation shape; lazy or not.
-    noise : FrameNoise or NoiseParameters
-        In the units of the images. Of `NoiseParameters` the scan and
-        pointwise terms are added, no background.
-    seed : int, default 0
-        The noise of a frame depends on the seed and its position in the
-        series alone, however the data are chunked.
-    lazy_output : bool, optional
-        By default, lazy if the signal is.
-    show_progressbar : bool, optional
-        By default, HyperSpy's preference.
+    from .. import __version__
 
-    Returns
-    -------
-    hyperspy.api.signals.Signal2D
-        float32, axes and metadata kept.
-
-    Raises
-    ------
-    TypeError
-        If the images are not real, or `noise` is neither type.
-
-    Examples
-    --------
-    >>> import hyperspy.api as hs
-    >>> import numpy as np
-    >>> from hyperspy_stem_enhance.simulate import FrameNoise, add_noise
-    >>> s = hs.signals.Signal2D(np.ones((3, 32, 32)))
-    >>> counts = FrameNoise(electrons_per_unit=10)
-    >>> add_noise(s, counts, show_progressbar=False)
-    <Signal2D, title: , dimensions: (3|32, 32)>
-    """
-    from ..lazy import map_frames
-    from ..signals._checks import check_images
-
-    check_images(signal)
-    if isinstance(noise, NoiseParameters):
-        noise = frame_noise_from(noise)
-    if not isinstance(noise, FrameNoise):
-        raise TypeError(
-            f"noise={noise!r} is not understood; give a FrameNoise or NoiseParameters."
-        )
-    data = map_frames(
-        signal,
-        _noisy_frames,
-        kwargs={"noise": noise, "seed": seed},
-        numbered=True,
-        lazy_output=lazy_output,
-        show_progressbar=show_progressbar,
-    )
-    result = signal._deepcopy_with_new_data(data)
-    result._lazy = not isinstance(data, np.ndarray)
-    result._assign_subclass()
-    return result
-
-
-def _noisy_frames(frames, numbers, noise, seed):
-    return [
-        noise.apply(np.random.default_rng([seed, int(number)]), frame)
-        for frame, number in zip(frames, numbers, strict=True)
+    scale = record.get("pixel_size_angstrom")
+    pixel = {"scale": 1.0, "units": "px"}
+    if scale is not None:
+        pixel = {"scale": scale / 10, "units": "nm"}
+    names = [*(f"series_{i}" for i in range(data.ndim - 3)), "image"]
+    axes = [
+        {"name": axis, "size": size, "navigate": True}
+        for axis, size in zip(names, data.shape[:-2], strict=False)
     ]
+    axes += [
+        {"name": axis, "size": size, "navigate": False, **pixel}
+        for axis, size in zip("yx", data.shape[-2:], strict=True)
+    ]
+    signal = Signal2D(data, axes=axes)
+    if not isinstance(data, np.ndarray):
+        signal = signal.as_lazy()
+    title = f"Simulated {record['mode']}"
+    signal.metadata.General.title = title if name == "noisy" else f"{title}: {name}"
+    signal.metadata.add_node(NODE)
+    signal.metadata.get_item(NODE).add_dictionary({**record, "version": __version__})
+    return signal
 
 
-def _noise_of_frames(noise, seed):
-    """Function that gives the noise argument of one frame."""
-    if getattr(noise, "_signal_type", None) != "NoiseCalibration":
-        check_noise(noise)
-        return lambda index: noise
-    rows = np.asarray(noise.data, float).reshape(-1, len(PARAMETER_NAMES))
-    mean, spread = np.nanmean(rows, axis=0), np.nanstd(rows, axis=0)
-    if not np.isfinite(mean).all():
-        missing = [p for p, m in zip(PARAMETER_NAMES, mean, strict=True) if np.isnan(m)]
+def _check_size(n, navigation, shape, pixel_size):
+    sizes = (int, np.integer)
+    if not (
+        isinstance(navigation, tuple)
+        and all(isinstance(size, sizes) and size > 0 for size in navigation)
+    ):
         raise ValueError(
-            f"noise holds no value of {', '.join(missing)} in any image; calibrate "
-            "images on which they can be measured."
+            f"n={n!r} is not a number of images; give at least 1, or a tuple of such."
         )
-
-    def choose(index):
-        rng = np.random.default_rng([seed, index, 1])
-        return NoiseParameters(*rng.normal(mean, spread))
-
-    return choose
-
-
-def _describe(noise):
-    return noise if isinstance(noise, str) else type(noise).__name__
-
-
-def _check_size(n, shape):
-    if not isinstance(n, int | np.integer) or n < 1:
-        raise ValueError(f"n={n!r} is not a number of images; give at least 1.")
     if len(shape) != 2 or min(shape) < 16:
         raise ValueError(
             f"shape={shape!r} cannot be simulated; give (rows, columns), at least "
             "16 each."
         )
-
-
-def _to_signal(frames, title, record):
-    from hyperspy.signals import Signal2D
-
-    from .. import __version__
-
-    axes = [
-        {"name": name, "size": size}
-        for name, size in zip(
-            ("image", "y", "x"), (len(frames), *frames[0].shape), strict=True
+    if pixel_size is not None and not pixel_size > 0:
+        raise ValueError(
+            f"pixel_size={pixel_size!r} is not positive; give ångström per pixel."
         )
-    ]
-    signal = Signal2D(np.stack(frames), axes=axes)
-    signal.metadata.General.title = title
-    signal.metadata.add_node("STEM_enhance.simulate")
-    signal.metadata.STEM_enhance.simulate.add_dictionary(
-        {**record, "version": __version__}
-    )
-    return signal

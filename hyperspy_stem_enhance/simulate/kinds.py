@@ -67,7 +67,7 @@ def draw_low_dose_noise(rng, contrast):
         pointwise_lambda=rng.uniform(0, 0.4),
         electrons_per_unit=1 / electron,
         readout_sd=electron * rng.uniform(0, 0.5) if often[2] < 0.5 else 0.0,
-        row_jitter=rng.uniform(0, 0.8) if often[3] < 0.5 else 0.0,
+        row_jitter=_draw_jitter(rng) if often[3] < 0.5 else 0.0,
         row_offset_sd=contrast * rng.uniform(0, 0.15) if often[3] > 0.8 else 0.0,
         correlation=rng.uniform(0.4, 1.1) if often[4] < 0.2 else 0.0,
     )
@@ -102,11 +102,16 @@ def draw_scanning_noise(rng, mode, contrast):
         pointwise_slope=mean.pointwise_slope * pointwise[0],
         pointwise_intercept=mean.pointwise_intercept * scale * pointwise[1],
         pointwise_lambda=rng.uniform(0, 0.45),
-        row_jitter=rng.uniform(0, 0.8) if often[0] < 0.4 else 0.0,
+        row_jitter=_draw_jitter(rng) if often[0] < 0.4 else 0.0,
         row_offset_sd=contrast * rng.uniform(0, 0.15) if often[1] < 0.2 else 0.0,
         correlation=rng.uniform(0.4, 1.1) if often[2] < 0.25 else 0.0,
     )
     return _with_faults(rng, noise, contrast)
+
+
+def _draw_jitter(rng):
+    """Mostly below a pixel; single atoms on films may look like combs."""
+    return min(rng.exponential(0.4), 2.5)
 
 
 def _with_faults(rng, noise, contrast):
