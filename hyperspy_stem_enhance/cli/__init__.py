@@ -75,6 +75,7 @@ def _parser():
     _add_calibrate(commands)
     _add_enhance(commands)
     _add_detect(commands)
+    _add_simulate(commands)
     _add_train(commands)
     return parser
 
@@ -163,6 +164,65 @@ def _add_detect(commands):
     detect = _add(commands, "detect", "images", text)
     _add_file_arguments(detect)
     _add_network_arguments(detect)
+
+
+def _add_simulate(commands):
+    simulate = _add(
+        commands,
+        "simulate",
+        "simulate",
+        "Simulate images with their truth; writes one .hspy file per signal (noisy, "
+        "clean, background, label, positions) and a CSV table of the frames.",
+    )
+    simulate.add_argument(
+        "--out", required=True, metavar="FOLDER", help="folder for the files"
+    )
+    simulate.add_argument(
+        "--images", type=int, default=100, metavar="N", help="(default: %(default)s)"
+    )
+    simulate.add_argument(
+        "--shape",
+        type=int,
+        nargs=2,
+        default=(256, 256),
+        metavar=("ROWS", "COLUMNS"),
+        help="(default: 256 256)",
+    )
+    simulate.add_argument(
+        "--mode",
+        choices=MODES,
+        default="HAADF",
+        help="bright columns, or dark ones (default: %(default)s)",
+    )
+    simulate.add_argument(
+        "--noise",
+        default="mixed",
+        metavar="KIND",
+        help="published, scanning, low-dose, mixed, or the table that calibrate "
+        "wrote of your own images (default: %(default)s)",
+    )
+    simulate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    simulate.add_argument(
+        "--arrangement", metavar="NAME", help="of all images; drawn by default"
+    )
+    simulate.add_argument(
+        "--structure",
+        action="append",
+        metavar="NAME",
+        help='such as "Si [110]"; may be given several times; all by default',
+    )
+    simulate.add_argument(
+        "--pixel-size",
+        type=float,
+        metavar="ANGSTROM",
+        help="draw structures at their true scale; a scale for each image by default",
+    )
+    simulate.add_argument(
+        "--terms", action="store_true", help="write each term of the noise as well"
+    )
+    simulate.add_argument(
+        "--overwrite", action="store_true", help="replace files that exist"
+    )
 
 
 def _add_train(commands):

@@ -1,7 +1,7 @@
 """Simulated images as HyperSpy signals, eager or lazy."""
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from .scene import check_mode, check_noise, draw_recipe, draw_scene
 
 TRUTH_COLUMNS = ("y", "x", "intensity", "sigma")
 _IMAGES = ("noisy", "clean", "background", "label")
+SIGNALS = (*_IMAGES, "positions")
 _CHUNK_BYTES = 2**23
 
 
@@ -55,7 +56,7 @@ class SimulatedDataset:
 
     def signals(self):
         """Return all signals by name; the terms as ``"noise_<term>"``."""
-        named = {f.name: getattr(self, f.name) for f in fields(self)[:-1]}
+        named = {name: getattr(self, name) for name in SIGNALS}
         return named | {f"noise_{name}": s for name, s in self.terms.items()}
 
 
