@@ -5,6 +5,7 @@ from .arrangements import ARRANGEMENTS
 from .dataset import SimulatedDataset, make_dataset
 from .frames import frame_table
 from .noise import FrameNoise
+from .own_structures import from_atoms, structure_from_atoms
 from .scene import Scene, draw_scene
 from .structures import STRUCTURES, ProjectedStructure
 
@@ -18,5 +19,7 @@ __all__ = [
     "add_noise",
     "draw_scene",
     "frame_table",
+    "from_atoms",
     "make_dataset",
+    "structure_from_atoms",
 ]
