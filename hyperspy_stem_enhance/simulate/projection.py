@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 SMALLEST_SPACING = 0.5  # ångström; beyond what microscopes separate
 LARGEST_DISTANCE = 20.0  # ångström between atoms along a column
+MOST_ATOMS = 1000  # more are no unit cell, and take minutes
 _SAME = 0.05  # ångström; positions of one another's copies
 
 
@@ -72,10 +73,10 @@ def project(atoms, zone_axis=(0, 0, 1), tolerance=0.3):
     Raises
     ------
     ValueError
-        If the atoms have no cell of three vectors or are not periodic, if
-        the zone axis is no direction, or if there are no columns to be
-        seen: closer than 0.5 Å, or with atoms more than 20 Å apart, as
-        along directions of high index, or without order.
+        If the atoms are not periodic, have no cell of three vectors, or
+        are more than 1000; if the zone axis is no direction; if there are
+        no columns to be seen: closer than 0.5 Å, or with atoms more than
+        20 Å apart, as along directions of high index or without order.
 
     Examples
     --------
@@ -126,6 +127,11 @@ def _check_crystal(atoms):
         raise ValueError(
             "atoms is not periodic, so it is no crystal; set atoms.pbc = True if its "
             "cell is the unit cell of one."
+        )
+    if len(atoms) > MOST_ATOMS:
+        raise ValueError(
+            f"atoms holds {len(atoms)} atoms, too many for a unit cell (at most "
+            f"{MOST_ATOMS}); give the unit cell of the crystal."
         )
 
 

@@ -222,6 +222,7 @@ def amorphous():
         (Atoms("Ag", cell=[4, 4, 4]), (0, 0, 1), "pbc"),
         (Atoms(cell=[4, 4, 4], pbc=True), (0, 0, 1), "no cell"),
         (amorphous(), (0, 0, 1), "lower index"),
+        (bulk("Ag", cubic=True) * (7, 7, 7), (0, 0, 1), "1372 atoms"),
     ],
 )
 def test_what_shows_no_columns_is_refused(atoms, zone_axis, message):
