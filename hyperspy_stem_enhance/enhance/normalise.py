@@ -32,11 +32,14 @@ class NormalisedFrame:
     noise : numpy.ndarray of float32, shape (h, w)
         Local SD of what differs from row to row, at the scale of
         `values`: 1 where there is nothing but noise.
+    repaired : numpy.ndarray of float32, shape (h, w)
+        The image less its median, all pixels finite and none hot.
     """
 
     values: np.ndarray
     scale: np.ndarray
     noise: np.ndarray
+    repaired: np.ndarray
 
 
 def normalise_frame(frame, mode="HAADF"):
@@ -89,9 +92,11 @@ def normalise_frame(frame, mode="HAADF"):
     normalised = deviation / scale
     if not complete:
         normalised[~finite] = 0
+        values[~finite] -= deviation[~finite]  # what is left is the local mean
     if mode == "BF":
         normalised = -normalised
-    return NormalisedFrame(normalised, scale, _noise_between_rows(normalised))
+    noise = _noise_between_rows(normalised)
+    return NormalisedFrame(normalised, scale, noise, values)
 
 
 def _noise_between_rows(values):

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..noise.parameters import MODES
 from .normalise import local_mean, normalise_frame
+from .scale import choose_factor, noise_gain, resample
 from .tiling import cut, join
 
 _TILES_PER_BATCH = 8
@@ -21,6 +22,8 @@ def enhance_frames(
     device="auto",
     keep_background=False,
     allow_negative=False,
+    scale="auto",
+    pixel_size=None,
 ):
     """Remove noise and background from frames with a trained network.
 
@@ -44,6 +47,13 @@ def enhance_frames(
         are negative or below 0.15 SD of the noise of a pixel (0.5 SD where
         there is hardly anything else), which no column is told from, are
         zero, and those up to twice as high are lowered.
+    scale : float or "auto", default "auto"
+        Factor by which frames are resampled for the network, and back
+        after it. By default 1 where the lattice that shows has the
+        spacings that the network serves best, otherwise the factor that
+        leads there; see `scale.choose_factor`.
+    pixel_size : float, optional
+        In nanometres; tells the scale where no lattice shows.
 
     Returns
     -------
@@ -67,25 +77,49 @@ def enhance_frames(
     """
     frames = np.asarray(frames)
     _check_arguments(frames, mode)
+    check_scale(scale)
     from ..models import registry
 
     network, device = registry.load_for_use(model, mode, device)
-    normalised = [normalise_frame(frame, mode) for frame in frames]
-    pieces = [cut(frame.values, network.downscale) for frame in normalised]
-    tiles = np.concatenate([tiles for tiles, _ in pieces])
-    outputs = _run(network, device, tiles)
-    enhanced, first = np.empty(frames.shape, np.float32), 0
-    for index, (frame, (own, corners)) in enumerate(
-        zip(normalised, pieces, strict=True)
+    ranges = registry.ranges(model)
+    prepared = []
+    for frame in frames:
+        factor = scale
+        if scale == "auto":
+            factor = choose_factor(frame, *ranges, pixel_size)
+        prepared.append(_prepare(frame, mode, factor))
+    pieces = [cut(frame.values, network.downscale) for frame in prepared]
+    outputs = iter(_run(network, device, [tiles for tiles, _ in pieces]))
+    enhanced = np.empty(frames.shape, np.float32)
+    for index, (frame, (tiles, corners)) in enumerate(
+        zip(prepared, pieces, strict=True)
     ):
-        joined = join(outputs[first : first + len(own)], corners, frame.values.shape)
-        first += len(own)
+        own = [next(outputs) for _ in tiles]
+        joined = join(np.stack(own), corners, frame.values.shape)
         if not allow_negative:
             joined *= _significance(joined, frame.noise)
-        enhanced[index] = joined * frame.scale
+        joined *= frame.scale
+        if joined.shape != frames.shape[1:]:
+            joined = resample(joined, frames.shape[1:])
+            if not allow_negative:
+                np.maximum(joined, 0, out=joined)
+        enhanced[index] = joined
         if keep_background:
-            enhanced[index] = _with_background(frames[index], enhanced[index], mode)
+            enhanced[index] = _with_background(frames[index], joined, mode)
     return enhanced
+
+
+def _prepare(frame, mode, factor):
+    """Normalise a frame at the scale of the network."""
+    own = normalise_frame(frame, mode)
+    shape = tuple(max(MINIMUM_SIZE, round(n * factor)) for n in frame.shape)
+    if shape == frame.shape:
+        return own
+    # Resampled noise is no longer white: its SD is what is known of it
+    noise = resample(own.noise * own.scale, shape) * np.float32(noise_gain(factor))
+    own = normalise_frame(resample(own.repaired, shape, noisy=True), mode)
+    own.noise = np.maximum(noise, 0) / own.scale
+    return own
 
 
 def _check_arguments(frames, mode):
@@ -103,16 +137,52 @@ def _check_arguments(frames, mode):
         raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")
 
 
-def _run(network, device, tiles):
+def check_scale(scale):
+    """Raise ValueError unless `scale` is "auto" or a factor to resample by."""
+    if isinstance(scale, str) and scale == "auto":
+        return
+    number = isinstance(scale, int | float | np.number) and not isinstance(scale, bool)
+    if not number or not 1 / 16 <= scale <= 16:
+        raise ValueError(
+            f"scale={scale!r} cannot be used; give 'auto', or a factor between 1/16 "
+            "and 16 by which frames are resampled for the network (1: not at all)."
+        )
+
+
+def _run(network, device, stacks):
+    """Yield the output of the network for every tile of all stacks, in order.
+
+    Tiles of one size share a batch, whatever frame they are from.
+    """
+    start = 0
+    while start < len(stacks):
+        stop = start + 1
+        while stop < len(stacks) and stacks[stop].shape[1:] == stacks[start].shape[1:]:
+            stop += 1
+        tiles = np.concatenate(stacks[start:stop])
+        for first in range(0, len(tiles), _TILES_PER_BATCH):
+            yield from _run_batch(
+                network, device, tiles[first : first + _TILES_PER_BATCH]
+            )
+        start = stop
+
+
+def _run_batch(network, device, tiles):
+    """Run tiles (n, h, w); in halves where a device's memory is too small."""
     import torch
 
-    outputs = np.empty(tiles.shape, np.float32)
-    with torch.inference_mode():
-        for start in range(0, len(tiles), _TILES_PER_BATCH):
-            part = slice(start, start + _TILES_PER_BATCH)
-            batch = torch.from_numpy(tiles[part, None]).to(device)
-            outputs[part] = network(batch)[:, 0].float().cpu().numpy()
-    return outputs
+    try:
+        with torch.inference_mode():
+            batch = torch.from_numpy(tiles[:, None]).to(device)
+            return network(batch)[:, 0].float().cpu().numpy()
+    except torch.OutOfMemoryError:
+        if len(tiles) == 1:
+            raise
+    torch.cuda.empty_cache()
+    half = len(tiles) // 2
+    return np.concatenate(
+        [_run_batch(network, device, part) for part in (tiles[:half], tiles[half:])]
+    )
 
 
 def _significance(values, noise):

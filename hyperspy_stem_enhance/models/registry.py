@@ -7,6 +7,7 @@ and the sha256 of its file, which is checked at every loading.
 
 import hashlib
 import json
+import math
 import threading
 from functools import cache
 from importlib.resources import files
@@ -34,7 +35,9 @@ def list_models():
     -------
     dict of str to dict
         For every name: ``architecture``, ``modes``, ``sha256``,
-        ``spacing_pixels`` and ``sigma_pixels`` (ranges in training), ...
+        ``spacing_pixels`` and ``sigma_pixels`` (ranges in training),
+        ``best_frequency`` (cycles per pixel) and ``best_sigma_pixels``
+        (outside them frames are resampled), ...
 
     Examples
     --------
@@ -110,6 +113,22 @@ def resolve_device(device="auto"):
 def weights_sha256(model="auto"):
     """sha256 of the weights file of a model, as registered."""
     return _registry()[resolve(model)]["sha256"]
+
+
+def ranges(model="auto"):
+    """Lattice frequencies and widths of columns that a model serves best.
+
+    Returns
+    -------
+    frequencies, sigmas : tuple of float
+        Lowest and highest, in cycles per pixel and in pixels; without
+        limits where the registry gives none.
+    """
+    entry = _registry()[resolve(model)]
+    return tuple(
+        tuple(entry.get(name, (0.0, math.inf)))
+        for name in ("best_frequency", "best_sigma_pixels")
+    )
 
 
 def load_for_use(model="auto", mode="HAADF", device="auto"):

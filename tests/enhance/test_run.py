@@ -6,15 +6,23 @@ from hyperspy_stem_enhance.metrics import psnr
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 
 
+def draw_lattice(seed, index, shape=(128, 128), mode="HAADF"):
+    """Strontium titanate, its columns 11 pixels apart at the least."""
+    structures, pixel_size = ["SrTiO3 [001]"], 0.18
+    return draw_scene(
+        seed, index, shape, mode, "published", "lattice", structures, pixel_size
+    )
+
+
 @pytest.fixture(scope="module")
 def scene():
-    return draw_scene(20, 4, (128, 128), "HAADF", "published", "lattice")
+    return draw_lattice(20, 4)
 
 
 @pytest.mark.parametrize("mode", ["HAADF", "BF"])
 def test_noise_and_background_go_and_columns_stay(mode):
     for index in range(3):
-        scene = draw_scene(77, index, (128, 128), mode, "published", "lattice")
+        scene = draw_lattice(77, index, mode=mode)
         enhanced = enhance_frames(scene.noisy[None], mode=mode)[0]
         flat = scene.noisy - scene.noisy.mean() + scene.clean.mean()
         flat = 2 * scene.clean.mean() - flat if mode == "BF" else flat
@@ -48,7 +56,7 @@ def test_noise_alone_becomes_nearly_nothing(rng):
 
 @pytest.mark.parametrize("mode", ["HAADF", "BF"])
 def test_background_is_kept_when_asked(mode):
-    scene = draw_scene(3, 1, (128, 128), mode, "published", "lattice")
+    scene = draw_lattice(3, 1, mode=mode)
     sign = -1 if mode == "BF" else 1
     kept = enhance_frames(scene.noisy[None], mode=mode, keep_background=True)[0]
     truth = scene.background + sign * scene.clean
@@ -69,7 +77,7 @@ def test_any_size_from_sixteen_pixels(shape, rng):
 
 
 def test_seams_of_tiles_do_not_show():
-    scene = draw_scene(31, 2, (320, 320), "HAADF", "published", "lattice")
+    scene = draw_lattice(31, 2, (320, 320))
     whole = enhance_frames(scene.noisy[None])[0]
     part = enhance_frames(scene.noisy[None, 40:, 40:])[0]
     difference = np.abs(whole[40:, 40:] - part)[24:-24, 24:-24]

@@ -1,0 +1,185 @@
+"""Find the scale of a lattice, and bring it to that of a network.
+
+A network knows columns of the widths and spacings of its training.  The
+Bragg peaks in the spectrum of an image tell its scale without knowing
+the pixel size; outside the range of the model the image is resampled,
+enhanced, and resampled back.
+"""
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter, zoom
+
+_PATCH = 1024  # pixels per side of which one spectrum is taken
+_ABOVE = 8.0  # a peak's power over log(number of pixels), in means of the noise
+_STRONGEST = 12  # peaks that hold most of the power of a lattice
+_TYPICAL_SIGMA = 0.045  # nm: columns and atoms under an aberration-corrected probe
+_STEPS = 4  # factors are whole powers of 2 ** (1 / 4): a movie keeps its own
+_LIMITS = (1 / 16, 4.0)
+
+
+def lattice_frequency(frame):
+    """Spatial frequency at which a lattice shows, without a parameter.
+
+    Parameters
+    ----------
+    frame : array-like, shape (h, w)
+        Real image; pixels that are not finite count as the median.
+
+    Returns
+    -------
+    float
+        Root mean square frequency of the Bragg peaks weighted by their
+        power, in cycles per pixel: about 1 / (spacing of the columns).
+        NaN where no lattice shows.
+
+    Notes
+    -----
+    Noise whose rows are independent has a spectrum that depends on the
+    frequency along the rows alone, and what is smooth one that depends
+    on the absolute frequency. A pixel of the spectrum counts where it
+    stands above both medians, and a lattice is told by a few peaks that
+    hold nearly all of that power and are not the foot of something slow.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:128, :128]
+    >>> rows = np.cos(2 * np.pi * y / 16) + np.cos(2 * np.pi * (x + y) / 16)
+    >>> round(lattice_frequency(rows), 2)
+    0.07
+    """
+    power = _mean_power(np.asarray(frame))
+    h, w = power.shape[0], 2 * power.shape[1] - 2
+    ky, kx = np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(w)[None]
+    k = np.hypot(ky, kx)
+    # Left out: the foot of the mean, and what is constant along the rows
+    tested = (kx > 2.5 / w) & (kx < 0.5) & (k > 4 / min(h, w))
+    noise = np.maximum(
+        _median_by_radius(power, k, tested),
+        np.median(power[np.abs(ky[:, 0]) > 4 / h], axis=0),
+    ) / np.log(2)
+    peak = tested & (power > noise * (np.log(tested.sum()) + _ABOVE))
+    if peak.sum() < 4:
+        return np.nan
+    excess = np.where(peak, power - noise, 0)
+    frequency = float(np.sqrt((excess * k**2).sum() / excess.sum()))
+    summit = peak & (power == maximum_filter(power, 3, mode="wrap"))
+    around = np.sort(9 * uniform_filter(excess, 3, mode="constant")[summit])[::-1]
+    lone = len(around) >= 3 and around[:_STRONGEST].sum() > 0.7 * excess.sum()
+    slow = power[(k > 2.5 / min(h, w)) & (kx > 2.5 / w) & (k < 0.6 * frequency)]
+    foot = slow.size and slow.max() > 1.5 * power[peak].max()
+    return frequency if lone and not foot else np.nan
+
+
+def _mean_power(frame):
+    """Mean power spectrum of the patches of a frame, without its plane."""
+    sides = [min(size, _PATCH) for size in frame.shape]
+    window = np.outer(*(np.hanning(size + 2)[1:-1] for size in sides))
+    window = window.astype(np.float32)
+    power = 0
+    for top in range(0, frame.shape[0] - sides[0] + 1, sides[0]):
+        for left in range(0, frame.shape[1] - sides[1] + 1, sides[1]):
+            patch = frame[top : top + sides[0], left : left + sides[1]]
+            finite = np.isfinite(patch)
+            if not finite.any():
+                continue
+            middle = np.median(patch[finite])
+            values = np.where(finite, patch - middle, 0).astype(np.float32)
+            values -= (values * window).sum() / window.sum()
+            power = power + np.abs(np.fft.rfft2(values * window)) ** 2
+    return np.zeros((sides[0], sides[1] // 2 + 1)) + power
+
+
+def _median_by_radius(power, k, tested):
+    """Median power of a ring at every pixel; infinite in too small rings."""
+    n_rings = max(8, min(power.shape) // 4)
+    ring = np.minimum((k * (n_rings / np.sqrt(0.5))).astype(int), n_rings - 1)
+    rings, values = ring[tested], power[tested]
+    order = np.argsort(rings, kind="stable")
+    parts = np.split(
+        values[order], np.searchsorted(rings[order], np.arange(1, n_rings))
+    )
+    medians = [np.median(part) if len(part) >= 12 else np.inf for part in parts]
+    return np.array(medians)[ring]
+
+
+def choose_factor(frame, frequencies, sigmas, pixel_size=None):
+    """Factor that brings an image into the range of a network.
+
+    Parameters
+    ----------
+    frame : array-like, shape (h, w)
+    frequencies : tuple of float
+        Lowest and highest `lattice_frequency` that the network serves.
+    sigmas : tuple of float
+        Range of the SD of its columns, in pixels; used where no lattice
+        shows and the pixel size is known.
+    pixel_size : float, optional
+        In nanometres.
+
+    Returns
+    -------
+    float
+        1 inside the range, and where neither a lattice nor the pixel
+        size tells the scale; otherwise the factor by which the numbers
+        of rows and columns are to be multiplied.
+    """
+    frequency = lattice_frequency(frame)
+    if np.isfinite(frequency):
+        return _factor(frequency, frequencies)
+    if pixel_size is None:
+        return 1.0
+    return _factor(pixel_size / _TYPICAL_SIGMA, tuple(1 / s for s in sigmas[::-1]))
+
+
+def _factor(frequency, limits):
+    low, high = limits
+    if low <= frequency <= high:
+        return 1.0
+    exact = frequency / np.sqrt(low * high)
+    steps = np.round(_STEPS * np.log2(np.clip(exact, *_LIMITS)))
+    return float(2 ** (steps / _STEPS))
+
+
+def resample(frame, shape, noisy=False):
+    """Resample an image to another number of pixels by cubic splines.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray of float32, shape (h, w)
+        Without pixels that are not finite.
+    shape : tuple of int
+        Rows and columns of the result, which covers the same field.
+    noisy : bool, default False
+        Whether what is too fine for fewer pixels is to be averaged: the
+        image is blurred by about half a new pixel before it shrinks.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape `shape`
+
+    Examples
+    --------
+    >>> resample(np.ones((20, 30), np.float32), (40, 60)).shape
+    (40, 60)
+    """
+    ratios = [new / old for new, old in zip(shape, frame.shape, strict=True)]
+    blur = [_blur(ratio) for ratio in ratios]
+    if noisy and any(blur):
+        frame = gaussian_filter(frame, blur, mode="mirror")
+    return zoom(frame, ratios, order=3, mode="grid-mirror", grid_mode=True)
+
+
+def noise_gain(factor):
+    """What `resample` leaves of the SD of white noise, as it is to be used.
+
+    Columns too fine for their pixels are taken for noise between the rows:
+    the more an image is enlarged, the less of that is to be believed.
+    """
+    if factor >= 1:
+        return 1 / factor
+    return min(1.0, 1 / (2 * np.sqrt(np.pi) * _blur(factor)))
+
+
+def _blur(ratio):
+    """SD of the blur before an image shrinks, in its own pixels."""
+    return 0.5 * np.sqrt(max(0.0, ratio**-2 - 1))
