@@ -141,7 +141,28 @@ def _add_network_arguments(command):
 
 def _add_calibrate(commands):
     text = "Measure the noise of images; writes one table (CSV) and prints a summary."
-    _add_file_arguments(_add(commands, "calibrate", "calibrate", text))
+    calibrate = _add(commands, "calibrate", "calibrate", text)
+    _add_file_arguments(calibrate)
+    calibrate.add_argument(
+        "--method",
+        choices=("unbiased", "paper"),
+        default="unbiased",
+        help="unbiased: what the simulator takes; paper: the paper's own steps, to "
+        "compare data sets (default: %(default)s)",
+    )
+    calibrate.add_argument(
+        "--fast-axis",
+        choices=("x", "y"),
+        default="x",
+        help="y for images turned by 90 degrees (default: %(default)s)",
+    )
+    calibrate.add_argument(
+        "--dark-level",
+        type=float,
+        metavar="INTENSITY",
+        help="intensity without electrons, to count electrons per pixel (default: "
+        "where the variance of the noise meets zero)",
+    )
 
 
 def _add_enhance(commands):

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..noise.parameters import PARAMETER_NAMES
 from ..noise.summary import summarise
 from .files import Inputs, progress_bars, refuse_existing, whole_files
 from .images import describe
@@ -26,17 +25,24 @@ def run_calibrate(options):
     path = Path(options.out) / "noise_calibration.csv"
     if not options.overwrite:
         refuse_existing(path)
-    tables = []
+    tables, rows, names = [], [], []
 
     def calibrate(signal, label):
         calibration = signal.calibrate_noise(
-            mode=options.mode, show_progressbar=progress_bars()
+            mode=options.mode,
+            method=options.method,
+            fast_axis=options.fast_axis,
+            lazy_output=False,
+            show_progressbar=progress_bars(),
         )
-        values = calibration.to_dataframe().to_numpy()
-        table = pd.DataFrame(values, columns=list(PARAMETER_NAMES))
+        table = calibration.to_dataframe(options.dark_level).reset_index(drop=True)
+        reasons = calibration.reasons(options.dark_level)
+        table["reasons"] = [_join(row) for row in reasons.to_dict("records")]
         table.insert(0, "file", label)
         table.insert(1, "frame", np.arange(len(table)))
         tables.append(table)
+        rows.extend(calibration.data.reshape(len(table), -1))
+        names.extend(f"{label}[{number}]" for number in range(len(table)))
         return describe(signal)
 
     inputs = Inputs(options.files, options.file_format)
@@ -45,5 +51,11 @@ def run_calibrate(options):
         table = pd.concat(tables, ignore_index=True)
         with whole_files(path, overwrite=options.overwrite) as [part]:
             table.to_csv(part, index=False)
-        print(f"\n{summarise(table[list(PARAMETER_NAMES)])}\n\ntable: {path}")
+        summary = summarise(rows, names, options.dark_level)
+        print(f"\n{summary}\n\ntable: {path}")
     return inputs.status()
+
+
+def _join(reasons):
+    """Reasons of one image as one text."""
+    return "; ".join(f"{name}: {text}" for name, text in reasons.items() if text)

@@ -85,7 +85,7 @@ def calibrate_image(image, mode="HAADF", method="unbiased", fast_axis="x"):
     >>> round(result.parameters.pointwise_slope, 2)
     0.1
     """
-    _check_arguments(mode, method, fast_axis)
+    check_arguments(mode, method, fast_axis)
     return _calibrate(image, mode, method, fast_axis, curves=True)
 
 
@@ -160,7 +160,7 @@ def calibrate_records(frames, mode="HAADF", method="unbiased", fast_axis="x"):
     >>> round(result.levels.noise_sd)
     7
     """
-    _check_arguments(mode, method, fast_axis)
+    check_arguments(mode, method, fast_axis)
     frames = np.asarray(frames)
     if frames.ndim != 3:
         raise ValueError(
@@ -196,7 +196,8 @@ def _calibrate(image, mode, method, fast_axis, curves):
     return result.rescaled(pixels.scale, pixels.offset)
 
 
-def _check_arguments(mode, method, fast_axis):
+def check_arguments(mode, method, fast_axis):
+    """Raise ValueError if one of the arguments is unknown."""
     check_mode(mode)
     for name, value, known in (
         ("method", method, METHODS),

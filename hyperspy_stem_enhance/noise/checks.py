@@ -4,7 +4,7 @@ Correlated noise, clipped histograms, hot pixels, and a scan that does not
 run along the rows.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import scipy.fft as sf
@@ -16,10 +16,14 @@ _LEAST_EXCESS = 0.2  # of power along the wrong axis
 _ERRORS = 6.0  # standard errors of it
 _FAR = 3.0  # ranges of all other pixels from their middle: a hot pixel
 
-CORRELATED = (
-    "noise is correlated between neighbouring pixels (a filtered, resampled or "
-    "binned image?): the pointwise noise found is its uncorrelated part alone; "
-    "calibrate the images as they were recorded"
+_CORRELATED = (
+    "noise correlated between neighbouring pixels (filtered, resampled or binned?): "
+    "the pointwise noise found is its uncorrelated part alone; calibrate images as "
+    "they were recorded"
+)
+_WRONG_AXIS = (
+    "noise correlated along the columns of the array instead of the rows (is the fast "
+    'scan axis vertical?): calibrate with fast_axis="y", or "x" if that was given'
 )
 
 
@@ -46,36 +50,51 @@ class ImageChecks:
     hot_pixels: int = 0
     wrong_axis: bool = False
 
-    def notes(self):
-        """Texts by their kind: "correlated", "clipped", "hot", "fast_axis"."""
+    def notes(self, at_most=False):
+        """Put in words what was found.
+
+        Parameters
+        ----------
+        at_most : bool, default False
+            Whether the numbers are the largest of several images.
+
+        Returns
+        -------
+        dict of str
+            What the image has, by its kind: "correlated", "clipped",
+            "hot", "fast_axis".
+        """
         found = {}
+        up_to = "up to " if at_most else ""
         if self.correlated:
-            found["correlated"] = CORRELATED
+            found["correlated"] = _CORRELATED
         ends = [
-            f"{share:.1%} of its pixels at the {end} value"
+            f"{up_to}{share:.2g} % of the pixels at the {end} value"
             for share, end in (
-                (self.clipped_low, "lowest"),
-                (self.clipped_high, "highest"),
+                (100 * self.clipped_low, "lowest"),
+                (100 * self.clipped_high, "highest"),
             )
             if share > 0
         ]
         if ends:
             found["clipped"] = (
-                f"{' and '.join(ends)} (saturated, or cut off): noise there is not "
-                "measured"
+                f"{' and '.join(ends)} (saturated, or cut off): there is no noise to "
+                "measure there"
             )
         if self.hot_pixels:
             pixels = "pixel" if self.hot_pixels == 1 else "pixels"
             found["hot"] = (
-                f"{self.hot_pixels} {pixels} far outside the range of all others"
+                f"{up_to}{self.hot_pixels} {pixels} far outside the range of all others"
             )
         if self.wrong_axis:
-            found["fast_axis"] = (
-                "noise is correlated along the columns of the array, not along the "
-                'rows: is the fast scan axis vertical? Then give fast_axis="y" (or '
-                '"x" where that was given)'
-            )
+            found["fast_axis"] = _WRONG_AXIS
         return found
+
+
+def combine_checks(checks):
+    """What was found in any of several images, with the largest numbers."""
+    columns = zip(*(astuple(check) for check in checks), strict=True)
+    return ImageChecks(*(max(column) for column in columns))
 
 
 def check_pixels(image, pixels):

@@ -18,7 +18,7 @@ _SIGNIFICANT = 3.0  # standard errors
 _LARGEST_BEND = 0.5  # of the slope: what little is known of structure bends too
 _LEAST_LEFT = 0.1  # of the variance, at zero intensity, that is not counting
 _SYSTEMATIC = 0.02  # of the gain: it is low by this on simulated lattices
-_UNMEASURED = "not measured: too few usable pixels, or not by this method"
+NOT_MEASURED = "not measured: too few usable pixels, or not by this method"
 
 
 @dataclass(frozen=True)
@@ -297,11 +297,66 @@ def estimate_gain(levels, correlated=False, dark_level=None):
     )
 
 
+def hyperspy_variance_model(levels):
+    """Variance of several images in the terms of HyperSpy.
+
+    Parameters
+    ----------
+    levels : sequence of NoiseLevels
+        Images whose line was not measured are left out.
+
+    Returns
+    -------
+    dict of float or None
+        ``gain_factor``, ``gain_offset`` and ``correlation_factor``, all
+        not negative, of ``metadata.Signal.Noise_properties.
+        Variance_linear_model``. None if no image has a line, if one of
+        them has a parabola, or if the line falls or its variance is
+        negative at zero intensity, as above a dark level.
+    """
+    known = [level for level in levels if np.isfinite(level.variance_slope)]
+    if not known or any(_is_bent(level) for level in known):
+        return None
+    values = np.array(
+        [
+            (
+                level.variance_slope,
+                level.variance_slope_error,
+                *level.variance_at_zero,
+                level.variance,
+                level.mean,
+            )
+            for level in known
+        ]
+    )
+    slope, slope_error, offset, offset_error, variance, mean = values.mean(0).tolist()
+    if slope < 0:
+        if slope < -_SIGNIFICANT * slope_error:
+            return None
+        slope, offset = 0.0, variance
+    elif offset < 0:
+        if offset < -max(_SIGNIFICANT * offset_error, _LEAST_LEFT * variance):
+            return None
+        slope, offset = variance / mean, 0.0
+    return {
+        "gain_factor": slope,
+        "gain_offset": offset,
+        "correlation_factor": 1.0,
+    }
+
+
+def _is_bent(levels):
+    """Whether a parabola describes the variance and a line does not."""
+    least = max(_LARGEST_BEND, _SIGNIFICANT * levels.variance_bend_error)
+    rises = abs(levels.variance_slope) > _SIGNIFICANT * levels.variance_slope_error
+    return bool(rises and abs(levels.variance_bend) > least)
+
+
 def _why_no_gain(levels, correlated):
     """Reason why the variance does not tell the gain, or None."""
     slope, error = levels.variance_slope, levels.variance_slope_error
     if not np.isfinite([slope, error, levels.variance]).all():
-        return _UNMEASURED
+        return NOT_MEASURED
     if correlated:
         return (
             "noise is correlated between neighbouring pixels: the variance of a "
@@ -312,11 +367,11 @@ def _why_no_gain(levels, correlated):
         return f"the variance falls with intensity ({values}): no counted electrons"
     if slope < _SIGNIFICANT * error:
         return f"the variance does not rise significantly with intensity ({values})"
-    bend, bend_error = levels.variance_bend, levels.variance_bend_error
-    if abs(bend) > max(_LARGEST_BEND, _SIGNIFICANT * bend_error):
+    if _is_bent(levels):
         return (
-            "the variance is no straight line of the intensity: its slope changes by "
-            f"{bend:+.0%} ± {bend_error:.0%} to two SDs above the mean"
+            "the variance is no straight line of the intensity (its slope changes by "
+            f"{levels.variance_bend:+.0%} ± {levels.variance_bend_error:.0%} to two "
+            "SDs above the mean)"
         )
     return None
 

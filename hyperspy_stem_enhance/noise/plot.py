@@ -9,6 +9,8 @@ import textwrap
 
 import numpy as np
 
+from .checks import combine_checks
+from .readings import READING_NAMES, read_errors, read_values
 from .tukey import tukey_lambda_sd
 
 _POINTS = "#1f77b4"
@@ -53,10 +55,38 @@ def plot_calibration(results, title=""):
     axes[0].set(xlabel="gradient magnitude", ylabel="SD of scan noise")
     axes[1].set(xlabel="intensity", ylabel="SD of pointwise noise")
     axes[2].set(xlabel="pointwise noise / SD", ylabel="density")
-    notes = sorted({note for result in results for note in result.notes})
-    if notes:
-        figure.supxlabel(textwrap.fill("; ".join(notes), 150), fontsize=8)
+    lines = [_levels_line(results)]
+    checks = combine_checks([result.checks for result in results])
+    lines += checks.notes(at_most=len(results) > 1).values()
+    text = "\n".join(textwrap.fill(line, 150) for line in lines if line)
+    if text:
+        figure.supxlabel(text, fontsize=8)
     return axes
+
+
+def _levels_line(results):
+    """SD of the noise, signal-to-noise ratio, gain and electrons, in words."""
+    names = READING_NAMES[-5:]
+    values = np.array([read_values(result)[-5:] for result in results])
+    errors = np.array([read_errors(result)[-5:] for result in results])
+    parts = []
+    for name, column, error in zip(names, values.T, errors.T, strict=True):
+        known = column[np.isfinite(column)]
+        if known.size == 0:
+            continue
+        spread = known.std(ddof=1) if known.size > 1 else error[np.isfinite(column)][0]
+        tolerance = f" ± {spread:.2g}" if np.isfinite(spread) else ""
+        parts.append(f"{_LEVELS[name]} {known.mean():.3g}{tolerance}")
+    return ", ".join(parts)
+
+
+_LEVELS = {
+    "noise_sd": "noise SD",
+    "snr": "SNR",
+    "column_snr": "atom brightness / noise SD",
+    "gain": "gain",
+    "electrons_per_pixel": "electrons per pixel",
+}
 
 
 def _plot_line(ax, results, term):

@@ -1,10 +1,21 @@
-"""Mean and spread of noise parameters over images, as a table to read."""
+"""Noise parameters and readings over images, as a table to read."""
 
-from dataclasses import dataclass
+import textwrap
+from collections import Counter
+from dataclasses import dataclass, field
+from html import escape
 
 import numpy as np
 
 from .parameters import PARAMETER_NAMES, NoiseParameters
+from .readings import (
+    READING_NAMES,
+    describe_notes,
+    read_errors,
+    read_reasons,
+    read_values,
+)
+from .record import from_record
 
 _LABELS = {
     "atom_brightness": "atom brightness",
@@ -15,12 +26,17 @@ _LABELS = {
     "pointwise_slope": "pointwise noise, slope",
     "pointwise_intercept": "pointwise noise, intercept",
     "pointwise_lambda": "pointwise noise, lambda",
+    "noise_sd": "noise, SD of a pixel",
+    "snr": "signal-to-noise ratio",
+    "column_snr": "atom brightness / noise SD",
+    "gain": "gain, per electron",
+    "electrons_per_pixel": "electrons per pixel",
 }
 
 
 @dataclass(frozen=True, repr=False)
 class NoiseSummary:
-    """Mean and standard deviation of noise parameters over images.
+    """Mean and spread of noise parameters and readings over images.
 
     Prints as a table, also in notebooks.
 
@@ -30,46 +46,80 @@ class NoiseSummary:
         Over the images that identify a parameter; NaN where none does,
         and `sd` where fewer than two do.
     counts : dict of int
-        How many images identify each parameter.
+        How many images identify each parameter or reading.
     n_images : int
+    readings : dict of (float, float)
+        Mean and SD of each of `READING_NAMES`; the standard error instead
+        of the SD for a single image.
+    notes : tuple of str
+        What puts images in doubt, and which.
+    reasons : dict of str
+        Why parameters and readings are NaN, the most frequent reason of
+        each.
     """
 
     mean: NoiseParameters
     sd: NoiseParameters
     counts: dict
     n_images: int
+    readings: dict = field(default_factory=dict)
+    notes: tuple = ()
+    reasons: dict = field(default_factory=dict)
+
+    def _header(self):
+        if self.n_images == 1:
+            return "", "value", "error", "images"
+        return "", "mean", "SD", "images"
 
     def _rows(self):
-        values = zip(self.mean.to_tuple(), self.sd.to_tuple(), strict=True)
-        for name, (mean, sd) in zip(PARAMETER_NAMES, values, strict=True):
-            yield _LABELS[name], f"{mean:.4g}", f"{sd:.3g}", str(self.counts[name])
+        for name, (mean, spread) in self.readings.items():
+            known = "" if np.isnan(spread) else f"{spread:.3g}"
+            yield _LABELS[name], f"{mean:.4g}", known, str(self.counts[name])
+
+    def _remarks(self):
+        """What is to be said below the table."""
+        yield from self.notes
+        names = {}
+        for name, reason in self.reasons.items():
+            names.setdefault(reason, []).append(_LABELS[name])
+        for reason, labels in names.items():
+            yield f"NaN for {'; '.join(labels)}: {reason}"
 
     def __repr__(self):
-        header = ("parameter", "mean", "SD", "images")
-        rows = [header, *self._rows()]
+        rows = [self._header(), *self._rows()]
         lines = [f"{r[0]:<28}{r[1]:>11}{r[2]:>11}{r[3]:>8}" for r in rows]
-        return "\n".join([f"Noise of {self.n_images} image(s)", *lines])
+        remarks = [
+            textwrap.fill(remark, 78, initial_indent="- ", subsequent_indent="  ")
+            for remark in self._remarks()
+        ]
+        return "\n".join([f"Noise of {self.n_images} image(s)", *lines, *remarks])
 
     def _repr_html_(self):
         body = "".join(
             "<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>"
             for row in self._rows()
         )
+        head = "".join(f"<th>{cell}</th>" for cell in self._header())
+        remarks = "".join(f"<li>{escape(remark)}</li>" for remark in self._remarks())
         return (
-            f"<table><caption>Noise of {self.n_images} image(s)</caption><tr>"
-            "<th>parameter</th><th>mean</th><th>SD</th><th>images</th></tr>"
-            f"{body}</table>"
+            f"<table><caption>Noise of {self.n_images} image(s)</caption>"
+            f"<tr>{head}</tr>{body}</table>"
+            + (f"<ul>{remarks}</ul>" if remarks else "")
         )
 
 
-def summarise(values):
-    """Mean and standard deviation over rows of noise parameters.
+def summarise(rows, names=(), dark_level=None):
+    """Mean and spread over rows of calibrated images.
 
     Parameters
     ----------
-    values : array-like, shape (n, 8)
-        One row per image in the order of ``PARAMETER_NAMES``, NaN where
-        an image does not identify a parameter.
+    rows : array-like, shape (n, 8) or (n, len(RECORD_NAMES))
+        One row per image, as of `record.to_record`, or the parameters
+        alone. NaN where an image does not identify a parameter.
+    names : sequence of str, optional
+        Of the images, for the notes.
+    dark_level : float, optional
+        Intensity without electrons, as of `gain.estimate_gain`.
 
     Returns
     -------
@@ -82,7 +132,33 @@ def summarise(values):
     >>> summary.mean.background_min, summary.counts["scan_slope"]
     (2.0, 2)
     """
-    values = np.asarray(values, float).reshape(-1, len(PARAMETER_NAMES))
+    results = [from_record(row) for row in rows]
+    values = np.array([read_values(result, dark_level) for result in results])
+    if np.shape(rows)[-1] == len(PARAMETER_NAMES):
+        values = values[:, : len(PARAMETER_NAMES)]
+    mean, sd, counts = _mean_and_sd(values)
+    spread = read_errors(results[0], dark_level) if len(results) == 1 else sd
+    shown = READING_NAMES[: values.shape[1]]
+    parameters = slice(len(PARAMETER_NAMES))
+    reasons = {}
+    if len(shown) == len(READING_NAMES):
+        reasons = _common_reasons(results, dark_level)
+    return NoiseSummary(
+        mean=NoiseParameters(*mean[parameters].tolist()),
+        sd=NoiseParameters(*sd[parameters].tolist()),
+        counts=dict(zip(shown, counts.tolist(), strict=True)),
+        n_images=len(results),
+        readings={
+            name: (float(a), float(b))
+            for name, a, b in zip(shown, mean, spread, strict=False)
+        },
+        notes=tuple(describe_notes(results, names).values()),
+        reasons=reasons,
+    )
+
+
+def _mean_and_sd(values):
+    """Mean, SD and number of the values that are known, by column."""
     known = np.isfinite(values)
     counts = known.sum(0)
     filled = np.where(known, values, 0)
@@ -90,9 +166,21 @@ def summarise(values):
         mean = filled.sum(0) / counts
         square = (np.where(known, values - mean, 0) ** 2).sum(0)
         sd = np.sqrt(np.where(counts > 1, square / (counts - 1), np.nan))
-    return NoiseSummary(
-        mean=NoiseParameters(*mean.tolist()),
-        sd=NoiseParameters(*sd.tolist()),
-        counts=dict(zip(PARAMETER_NAMES, counts.tolist(), strict=True)),
-        n_images=len(values),
-    )
+    return mean, sd, counts
+
+
+def _common_reasons(results, dark_level):
+    """Most frequent reason of each reading that is NaN in some image."""
+    found = {}
+    for result in results:
+        for name, reason in read_reasons(result, dark_level).items():
+            # without the numbers, which differ between images
+            found.setdefault(name, Counter())[reason.split(" (")[0]] += 1
+    total = len(results)
+    texts = {}
+    for name, counter in found.items():
+        reason, _ = counter.most_common(1)[0]
+        n = counter.total()
+        share = f" ({n} of {total} images)" if total > 1 else ""
+        texts[name] = reason + share
+    return texts

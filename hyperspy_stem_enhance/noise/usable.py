@@ -15,6 +15,7 @@ _FILL_SIGMA = 3.0  # pixels, reach of the mean that fills gaps
 _HOT_SDS = 8.0  # noise SDs above the surroundings
 _HOT_STEP = 7.0  # and above the third highest neighbour
 _HOT_NEIGHBOUR = 0.3  # elevation of the third neighbour, relative to the pixel
+_HIGHEST = 0.02  # share of the pixels that are looked at, the highest
 _HOT_FRACTION = 5e-4  # more than this is a heavy tail, not hot pixels
 _CLIP_PIXELS = 20  # fewest pixels at a limit that count as clipped
 _CLIP_RATIO = 2.0  # pixels at a limit against those expected without clipping
@@ -184,8 +185,13 @@ def _hot_pixels(values, valid, noise_sd):
     away = values - gaussian_filter(values, _FILL_SIGMA)
     hot = np.zeros(values.shape, bool)
     for sign in (1, -1):
-        rows, columns = np.nonzero((sign * away > _HOT_SDS * noise_sd) & valid)
-        if len(rows) == 0 or len(rows) > 0.05 * values.size:
+        height = sign * away
+        least = _HOT_SDS * noise_sd
+        if np.count_nonzero(height > least) > _HIGHEST * values.size:
+            # columns far above the noise: hot pixels are higher than most of them
+            least = np.quantile(_sample(height.ravel()), 1 - _HIGHEST)
+        rows, columns = np.nonzero((height > least) & valid)
+        if len(rows) == 0:
             continue
         neighbours = np.stack(
             [

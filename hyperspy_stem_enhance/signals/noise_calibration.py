@@ -1,14 +1,24 @@
 """The signal that holds the noise parameters of each image."""
 
+import sys
+import warnings
 from dataclasses import replace
+from html import escape
 
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal
 
 import hyperspy_stem_enhance
 from hyperspy_stem_enhance.noise.curves import SDCurve
-from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES, NoiseParameters
-from hyperspy_stem_enhance.noise.result import CalibrationResult, empty_result
+from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES
+from hyperspy_stem_enhance.noise.readings import (
+    READING_NAMES,
+    describe_notes,
+    read_errors,
+    read_reasons,
+    read_values,
+)
+from hyperspy_stem_enhance.noise.record import RECORD_NAMES, from_record
 
 # Written by other steps about the image, wrong for its parameters.
 _DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers", "STEM_enhance")
@@ -18,10 +28,11 @@ _NODE = "STEM_enhance.calibrate_noise"
 class NoiseCalibration(BaseSignal):
     """Noise and background of one image, a stack or a movie.
 
-    The navigation shape is that of the images; the signal axis holds the
-    eight parameters named in ``metadata.STEM_enhance.parameter_names``,
-    in the images' own units. A parameter that an image does not identify
-    is NaN.
+    The navigation shape is that of the images. The signal axis holds what
+    ``metadata.STEM_enhance.parameter_names`` names, in the images' own
+    units: the eight parameters first, then their standard errors, noise
+    levels, and what reasons and notes are written from. A parameter that
+    an image does not identify is NaN.
 
     Use :meth:`from_array` or ``Signal2D.calibrate_noise`` to make one.
 
@@ -38,20 +49,24 @@ class NoiseCalibration(BaseSignal):
     _signal_dimension = 1
 
     @classmethod
-    def from_array(cls, data, image=None, mode="HAADF"):
-        """Make the signal from an array of parameters.
+    def from_array(
+        cls, data, image=None, mode="HAADF", method="unbiased", fast_axis="x"
+    ):
+        """Make the signal from an array of calibrated images.
 
         Parameters
         ----------
-        data : numpy.ndarray or dask.array.Array, shape (..., 8)
-            Parameters in the order of ``PARAMETER_NAMES``; the leading
-            axes are the navigation axes. A dask array gives a lazy signal.
+        data : numpy.ndarray or dask.array.Array, shape (..., 8) or (..., n)
+            Parameters in the order of ``PARAMETER_NAMES``, or the rows of
+            :func:`hyperspy_stem_enhance.noise.calibrate_records`; the
+            leading axes are the navigation axes. A dask array gives a
+            lazy signal.
         image : hyperspy.api.signals.Signal2D, optional
             The images the parameters are of. Navigation axes, title and
             metadata are taken from it. For a single image in memory the
             curves that :meth:`plot` shows are measured and kept.
-        mode : {"HAADF", "BF"}
-            Mode the images were calibrated in.
+        mode, method, fast_axis : str
+            How the images were calibrated.
 
         Returns
         -------
@@ -60,13 +75,15 @@ class NoiseCalibration(BaseSignal):
         Raises
         ------
         ValueError
-            If the last axis is not of size 8 or the navigation shape is
+            If the last axis is of another size or the navigation shape is
             not that of ``image``.
         """
-        if data.ndim == 0 or data.shape[-1] != len(PARAMETER_NAMES):
+        names = {len(n): list(n) for n in (PARAMETER_NAMES, RECORD_NAMES)}
+        if data.ndim == 0 or data.shape[-1] not in names:
             raise ValueError(
                 f"data has the shape {data.shape}; the last axis must hold the "
-                f"{len(PARAMETER_NAMES)} parameters {', '.join(PARAMETER_NAMES)}."
+                f"{len(PARAMETER_NAMES)} parameters {', '.join(PARAMETER_NAMES)}, or "
+                f"the {len(RECORD_NAMES)} values of noise.calibrate_records."
             )
         navigation = [{"size": n, "navigate": True} for n in data.shape[:-1]]
         metadata = {}
@@ -76,19 +93,24 @@ class NoiseCalibration(BaseSignal):
             metadata = image.metadata.deepcopy().as_dictionary()
             for node in _DROPPED_METADATA:
                 metadata.pop(node, None)
-        record = {"mode": mode, "version": hyperspy_stem_enhance.__version__}
+        record = {
+            "mode": mode,
+            "method": method,
+            "fast_axis": fast_axis,
+            "version": hyperspy_stem_enhance.__version__,
+        }
         metadata["STEM_enhance"] = {
-            "parameter_names": list(PARAMETER_NAMES),
+            "parameter_names": names[data.shape[-1]],
             "calibrate_noise": record,
         }
         signal_axis = {"name": "parameter", "size": data.shape[-1], "navigate": False}
         lazy = not isinstance(data, np.ndarray)
         signal_class = LazyNoiseCalibration if lazy else NoiseCalibration
         signal = signal_class(data, axes=[*navigation, signal_axis], metadata=metadata)
-        if image is not None and not lazy and not image._lazy and data.size == 8:
-            signal._keep_curves(
-                _calibrate(image.data.reshape(image.data.shape[-2:]), mode)
-            )
+        single = data.size == data.shape[-1]
+        if image is not None and not lazy and not image._lazy and single:
+            frame = image.data.reshape(image.data.shape[-2:])
+            signal._keep_curves(signal._calibrate_again(frame))
         return signal
 
     @property
@@ -96,39 +118,99 @@ class NoiseCalibration(BaseSignal):
         """Mode the images were calibrated in, ``"HAADF"`` or ``"BF"``."""
         return self.metadata.get_item(f"{_NODE}.mode", "HAADF")
 
-    def to_dataframe(self):
+    def to_dataframe(self, dark_level=None):
         """Table with one row per image.
+
+        Parameters
+        ----------
+        dark_level : float, optional
+            Intensity without electrons, for the electrons per pixel. By
+            default, where the variance of the noise meets zero; see
+            :func:`hyperspy_stem_enhance.noise.estimate_gain`.
 
         Returns
         -------
         pandas.DataFrame
-            Columns are the parameters. The index holds the calibrated
-            navigation coordinates, one level per navigation axis in array
-            order, named after the axis and its units. Computes a lazy
-            signal.
+            Columns are the eight parameters, the SD of the noise of a
+            pixel (``noise_sd``), the SD of the image without noise over it
+            (``snr``), the atom brightness over it (``column_snr``), the
+            intensity per electron (``gain``) and ``electrons_per_pixel``,
+            both with their standard errors, and ``notes`` on what puts
+            the image in doubt. The index holds the calibrated navigation
+            coordinates, one level per navigation axis in array order,
+            named after the axis and its units. Computes a lazy signal.
+
+        See Also
+        --------
+        standard_errors, reasons : tables of the same rows.
 
         Examples
         --------
         >>> import numpy as np
         >>> from hyperspy_stem_enhance import NoiseCalibration
         >>> cal = NoiseCalibration.from_array(np.ones((3, 8)))
-        >>> cal.to_dataframe().shape
-        (3, 8)
+        >>> len(cal.to_dataframe())
+        3
         """
-        import pandas as pd
+        results = self.to_results()
+        table = self._table(read_values, dark_level, results)
+        errors = self._table(read_errors, dark_level, results)
+        for name in ("gain", "electrons_per_pixel"):
+            place = table.columns.get_loc(name) + 1
+            table.insert(place, f"{name}_error", errors[name])
+        table["notes"] = ["; ".join(result.notes) for result in results]
+        return table
 
-        axes = sorted(
-            self.axes_manager.navigation_axes, key=lambda axis: axis.index_in_array
-        )
-        index = None
-        if len(axes) == 1:
-            index = pd.Index(axes[0].axis, name=_axis_label(axes[0], 0))
-        elif axes:
-            names = [_axis_label(axis, number) for number, axis in enumerate(axes)]
-            index = pd.MultiIndex.from_product(
-                [axis.axis for axis in axes], names=names
-            )
-        return pd.DataFrame(self._rows(), index=index, columns=list(PARAMETER_NAMES))
+    def standard_errors(self, dark_level=None):
+        """Standard errors of the values of each image.
+
+        Parameters
+        ----------
+        dark_level : float, optional
+            As of :meth:`to_dataframe`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            NaN where the error, or the value, is not known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hyperspy_stem_enhance import NoiseCalibration
+        >>> cal = NoiseCalibration.from_array(np.ones((3, 8)))
+        >>> int(cal.standard_errors().notna().to_numpy().sum())
+        0
+        """
+        return self._table(read_errors, dark_level, self.to_results())
+
+    def reasons(self, dark_level=None):
+        """Why values are NaN, for each image.
+
+        Parameters
+        ----------
+        dark_level : float, optional
+            As of :meth:`to_dataframe`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Texts, empty where the value is known.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from hyperspy_stem_enhance import NoiseCalibration
+        >>> cal = NoiseCalibration.from_array(np.full((1, 8), np.nan))
+        >>> cal.reasons().scan_slope[0]
+        'the image could not be used: constant, or without a finite pixel'
+        """
+
+        def read_texts(result, dark_level):
+            reasons = read_reasons(result, dark_level)
+            return [reasons.get(name, "") for name in READING_NAMES]
+
+        return self._table(read_texts, dark_level, self.to_results())
 
     def to_noise_parameters(self):
         """Parameters of each image, as the simulator takes them.
@@ -150,16 +232,43 @@ class NoiseCalibration(BaseSignal):
         >>> cal.to_noise_parameters()[0].pointwise_lambda
         1.0
         """
-        return [NoiseParameters(*row.tolist()) for row in self._rows()]
+        return [result.parameters for result in self.to_results()]
 
-    def summary(self):
-        """Mean and standard deviation of the parameters over the images.
+    def to_results(self):
+        """All that is known of each image but its curves.
+
+        Returns
+        -------
+        list of CalibrationResult
+            In array order of the navigation axes. Computes a lazy signal.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> import hyperspy_stem_enhance
+        >>> counts = np.random.default_rng(0).poisson(20, (64, 64))
+        >>> s = hs.signals.Signal2D(counts)
+        >>> [result] = s.calibrate_noise(show_progressbar=False).to_results()
+        >>> round(result.levels.mean)
+        20
+        """
+        return [from_record(row, self.mode) for row in self._rows()]
+
+    def summary(self, dark_level=None):
+        """Mean and spread over the images, with notes and reasons.
+
+        Parameters
+        ----------
+        dark_level : float, optional
+            As of :meth:`to_dataframe`.
 
         Returns
         -------
         NoiseSummary
             Prints as a table; its ``mean`` and ``sd`` are
-            `NoiseParameters`. Computes a lazy signal.
+            `NoiseParameters`. For a single image, the values and their
+            standard errors. Computes a lazy signal.
 
         Examples
         --------
@@ -168,13 +277,21 @@ class NoiseCalibration(BaseSignal):
         >>> cal = NoiseCalibration.from_array(np.ones((3, 8)))
         >>> print(cal.summary())  # doctest: +ELLIPSIS
         Noise of 3 image(s)
-        parameter                          mean         SD  images
+                                           mean         SD  images
         atom brightness                       1          0       3
         ...
         """
         from hyperspy_stem_enhance.noise.summary import summarise
 
-        return summarise(self._rows())
+        return summarise(self._rows(), self._frame_names(), dark_level)
+
+    def _repr_html_(self):
+        if self.axes_manager.signal_size not in (
+            len(PARAMETER_NAMES),
+            len(RECORD_NAMES),
+        ):
+            return f"<pre>{escape(repr(self))}</pre>"
+        return self.summary()._repr_html_()
 
     def plot(self, image=None):
         """Plot the noise: SD against gradient and intensity, distribution.
@@ -208,25 +325,84 @@ class NoiseCalibration(BaseSignal):
         """
         from hyperspy_stem_enhance.noise.plot import plot_calibration
 
-        rows = self._rows()
+        results = self.to_results()
         if image is not None:
             _check_navigation(self.data.shape[:-1], image)
-            chosen = np.unique(np.linspace(0, len(rows) - 1, 16).astype(int))
+            chosen = np.unique(np.linspace(0, len(results) - 1, 16).astype(int))
             frames = image.data.reshape((-1, *image.data.shape[-2:]))
-            results = [_calibrate(np.asarray(frames[i]), self.mode) for i in chosen]
+            results = [self._calibrate_again(np.asarray(frames[i])) for i in chosen]
         else:
-            results = [self._kept_result(row) for row in rows]
+            results = [self._with_curves(result) for result in results]
         return plot_calibration(results, title=self.metadata.General.title)
 
     def _rows(self):
-        """Parameters as an array (n, 8) in memory."""
+        """Values of each image, one row each, in memory."""
         size = self.axes_manager.signal_size
-        if size != len(PARAMETER_NAMES):
+        rows = np.asarray(self.data, float).reshape(-1, size)
+        if size == len(PARAMETER_NAMES):
+            return rows
+        names = self.metadata.get_item("STEM_enhance.parameter_names", ())
+        if size != len(names):
             raise ValueError(
                 f"the signal axis holds {size} values; all {len(PARAMETER_NAMES)} "
                 "parameters are needed, do not slice them with isig."
             )
-        return np.asarray(self.data, float).reshape(-1, size)
+        # by name: a file of another version may hold others
+        column = {name: i for i, name in enumerate(names)}
+        known = [rows[:, column[n]] if n in column else None for n in RECORD_NAMES]
+        unknown = np.full(len(rows), np.nan)
+        return np.stack([unknown if k is None else k for k in known], axis=1)
+
+    def _table(self, read, dark_level, results):
+        """Table of what a function reads from the result of each image."""
+        import pandas as pd
+
+        axes = sorted(
+            self.axes_manager.navigation_axes, key=lambda axis: axis.index_in_array
+        )
+        index = None
+        if len(axes) == 1:
+            index = pd.Index(axes[0].axis, name=_axis_label(axes[0], 0))
+        elif axes:
+            names = [_axis_label(axis, number) for number, axis in enumerate(axes)]
+            index = pd.MultiIndex.from_product(
+                [axis.axis for axis in axes], names=names
+            )
+        values = [read(result, dark_level) for result in results]
+        return pd.DataFrame(values, index=index, columns=list(READING_NAMES))
+
+    def _frame_names(self):
+        """Names of the images as HyperSpy finds them: fastest axis first."""
+        shape = self.data.shape[:-1]
+        return [
+            f"inav[{', '.join(map(str, reversed(index)))}]"
+            for index in np.ndindex(shape)
+            if shape
+        ]
+
+    def warn_of_notes(self):
+        """Warn of what puts images in doubt, once for each kind.
+
+        Warns
+        -----
+        UserWarning
+            With the images that have it. ``calibrate_noise`` and
+            ``compute`` do this.
+        """
+        for text in describe_notes(self.to_results(), self._frame_names()).values():
+            warnings.warn(text, UserWarning, stacklevel=_outside())
+
+    def _calibrate_again(self, frame):
+        """Calibrate an image as it was, with the curves."""
+        from hyperspy_stem_enhance.noise.calibration import calibrate_image
+
+        item = self.metadata.get_item
+        return calibrate_image(
+            frame,
+            self.mode,
+            item(f"{_NODE}.method", "unbiased"),
+            item(f"{_NODE}.fast_axis", "x"),
+        )
 
     def _keep_curves(self, result):
         """Keep what `plot` shows in the metadata, with what tells whose it is."""
@@ -238,43 +414,50 @@ class NoiseCalibration(BaseSignal):
         for term in ("scan", "pointwise"):
             curve = getattr(result, term)
             curves[term] = np.stack([curve.centres, curve.sd, curve.counts])
-        curves["reasons"] = dict(result.reasons)
-        curves["notes"] = list(result.notes)
         self.metadata.set_item(f"{_NODE}.curves", curves)
 
-    def _kept_result(self, row):
-        """Result of one image with the curves in the metadata if they are its."""
-        parameters = NoiseParameters(*row.tolist())
+    def _with_curves(self, result):
+        """Result with the curves in the metadata, if they are of its image."""
         node = self.metadata.get_item(f"{_NODE}.curves")
         if node is None or not np.array_equal(
-            np.asarray(node.parameters), row, equal_nan=True
+            np.asarray(node.parameters), result.parameters.to_tuple(), equal_nan=True
         ):
-            return replace(
-                empty_result(self.mode, ""), parameters=parameters, reasons={}
-            )
+            return result
         # arrays of a file that was loaded lazily are dask's
-        return CalibrationResult(
-            parameters=parameters,
-            reasons=node.reasons.as_dictionary(),
-            notes=tuple(str(note) for note in node.notes),
+        return replace(
+            result,
             scan=SDCurve(*np.asarray(node.scan)),
             pointwise=SDCurve(*np.asarray(node.pointwise)),
             histogram_edges=np.asarray(node.histogram_edges),
             histogram_density=np.asarray(node.histogram_density),
-            mode=self.mode,
         )
 
 
 class LazyNoiseCalibration(LazySignal, NoiseCalibration):
     """Noise and background of images that are calibrated when computed."""
 
-    plot = NoiseCalibration.plot  # LazySignal has one for spectra and images
+    # LazySignal has its own, for spectra and for what must not be computed
+    plot = NoiseCalibration.plot
+
+    def compute(self, *args, **kwargs):
+        """Calibrate the images, and warn of what puts them in doubt.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As of ``hyperspy.signals.LazySignal.compute``.
+        """
+        super().compute(*args, **kwargs)
+        self.warn_of_notes()
 
 
-def _calibrate(frame, mode):
-    from hyperspy_stem_enhance.noise.calibration import calibrate_image
-
-    return calibrate_image(frame, mode)
+def _outside():
+    """Frames between the caller and the first one outside of the packages."""
+    level, frame = 1, sys._getframe(1)
+    inside = ("hyperspy.", "hyperspy_stem_enhance.")
+    while frame and f"{frame.f_globals.get('__name__', '')}.".startswith(inside):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _check_navigation(shape, image):

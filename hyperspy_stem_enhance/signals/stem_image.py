@@ -16,7 +16,6 @@ from hyperspy.signals import LazySignal2D, Signal2D
 import hyperspy_stem_enhance
 from hyperspy_stem_enhance._blocks import SetupError
 from hyperspy_stem_enhance.lazy import map_frames, network_turn
-from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES
 from hyperspy_stem_enhance.signals import _checks
 
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
@@ -28,7 +27,9 @@ class STEMImageMixin:
     def calibrate_noise(
         self,
         mode="HAADF",
+        method="unbiased",
         *,
+        fast_axis="x",
         lazy_output=None,
         show_progressbar=None,
         num_workers=None,
@@ -40,6 +41,14 @@ class STEMImageMixin:
         mode : {"HAADF", "BF"}, default "HAADF"
             Whether columns are bright (any dark-field detector) or dark
             (bright field and annular bright field).
+        method : {"unbiased", "paper"}, default "unbiased"
+            Whose parameters: those that the simulator takes, or those that
+            the steps of the paper [1]_ give, which compare data sets that
+            were treated alike. Gain and signal-to-noise ratio are measured
+            by the first alone.
+        fast_axis : {"x", "y"}, default "x"
+            Axis along which the beam scans a line. "y" is for images that
+            were turned by 90 degrees; the parameters mean the same.
         %s
         %s
         %s
@@ -47,9 +56,11 @@ class STEMImageMixin:
         Returns
         -------
         NoiseCalibration or LazyNoiseCalibration
-            Eight parameters per image in the image's own units, with the
-            navigation shape of this signal. A parameter that an image
-            does not allow to identify is NaN.
+            For each image eight parameters in its own units, their
+            standard errors, noise SD and signal-to-noise ratio, gain and
+            electrons per pixel; with the navigation shape of this signal.
+            What an image does not allow to identify is NaN, and has a
+            reason.
 
         Raises
         ------
@@ -57,8 +68,17 @@ class STEMImageMixin:
             If the images are complex, in colour, or not numbers.
         ValueError
             If the images are empty, smaller than 16 pixels along a side,
-            or the mode is unknown; if a single image is constant or has
-            no finite pixel (in a series, that frame's row is NaN).
+            or the mode, method or fast axis is unknown; if a single image
+            is constant or has no finite pixel (in a series, that frame's
+            row is NaN).
+
+        Warns
+        -----
+        UserWarning
+            Once for each of these, with the frames that have it: noise
+            that is correlated between neighbouring pixels, histograms that
+            are cut off, hot pixels, noise that runs along the other axis.
+            Of a lazy result, when it is computed. They are kept as notes.
 
         See Also
         --------
@@ -67,7 +87,7 @@ class STEMImageMixin:
         Notes
         -----
         If images and result are in memory, and the variance of the
-        pointwise noise is about linear in intensity, it is also written
+        pointwise noise is linear in intensity, its line is also written
         to ``metadata.Signal.Noise_properties.Variance_linear_model`` of
         this signal, where HyperSpy looks for it.
 
@@ -87,26 +107,33 @@ class STEMImageMixin:
         >>> s.calibrate_noise(show_progressbar=False)
         <NoiseCalibration, title: , dimensions: (4|8)>
         """
-        from hyperspy_stem_enhance.noise.calibration import calibrate_frames
+        from hyperspy_stem_enhance.noise.calibration import (
+            calibrate_records,
+            check_arguments,
+        )
+        from hyperspy_stem_enhance.noise.record import RECORD_NAMES
         from hyperspy_stem_enhance.signals.noise_calibration import NoiseCalibration
 
         _check(self, mode, num_workers)
+        settings = {"mode": mode, "method": method, "fast_axis": fast_axis}
+        check_arguments(**settings)
         data = map_frames(
             self,
-            calibrate_frames,
+            calibrate_records,
             "vector",
-            size=len(PARAMETER_NAMES),
+            size=len(RECORD_NAMES),
             dtype=np.float64,
-            kwargs={"mode": mode},
-            describe=_checks.describe_defects,
+            kwargs=settings,
             refuse_constant=True,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,
         )
-        calibration = NoiseCalibration.from_array(data, image=self, mode=mode)
-        if not (self._lazy or calibration._lazy):
-            _write_variance_model(self, calibration)
+        calibration = NoiseCalibration.from_array(data, image=self, **settings)
+        if not calibration._lazy:
+            calibration.warn_of_notes()
+            if not self._lazy:
+                _write_variance_model(self, calibration)
         return calibration
 
     calibrate_noise.__doc__ %= _RUN_ARGS
@@ -387,15 +414,13 @@ def _set_data(signal, data):
 
 def _write_variance_model(signal, calibration):
     """Tell HyperSpy of the noise, unless no straight line describes it."""
-    from hyperspy_stem_enhance.noise.variance import variance_linear_model
+    from hyperspy_stem_enhance.noise.gain import hyperspy_variance_model
 
-    sample = signal.data[..., ::4, ::4]
-    limits = np.percentile(sample[np.isfinite(sample)], [1, 99])
-    try:
-        model = variance_linear_model(calibration.summary().mean, limits)
-    except ValueError:
+    results = calibration.to_results()
+    if any(result.checks.correlated for result in results):
         return
-    if np.all(model["gain_factor"] * limits + model["gain_offset"] > 0):
+    model = hyperspy_variance_model([result.levels for result in results])
+    if model is not None:
         node = "Signal.Noise_properties.Variance_linear_model"
         signal.metadata.set_item(node, model)
 

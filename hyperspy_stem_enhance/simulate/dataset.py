@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..noise.parameters import PARAMETER_NAMES, NoiseParameters
+from ..noise.distribution import NoiseDistribution, distribution_of
 from .arrangements import check_arrangement
 from .frames import NODE, frame_columns, frame_table
 from .lattice import INVENTED, resolve_structures
@@ -92,8 +92,9 @@ def make_dataset(
         backgrounds; "low-dose": electron counting at 0.2 to 150 electrons
         per pixel; "mixed": one of these for each image.
         `NoiseParameters`: exactly those. `NoiseCalibration`, from
-        ``calibrate_noise`` on images of the same mode: drawn from the
-        mean and spread over its images.
+        ``calibrate_noise`` on images of the same mode: drawn like those of
+        its images, exactly those of a single one; see
+        :func:`hyperspy_stem_enhance.noise.distribution.distribution_of`.
     seed : int, default 0
         Image i depends on the seed and i alone.
     arrangement : str, optional
@@ -183,39 +184,19 @@ class _NoiseSource:
 
     given: object
     seed: int
-    mean: np.ndarray | None = None
-    spread: np.ndarray | None = None
+    distribution: NoiseDistribution | None = None
 
     @classmethod
     def of(cls, noise, seed):
         if getattr(noise, "_signal_type", None) != "NoiseCalibration":
             check_noise(noise)
             return cls(noise, seed)
-        rows = np.asarray(noise.data, float).reshape(-1, len(PARAMETER_NAMES))
-        known = np.isfinite(rows).any(axis=0)
-        if not known.all():
-            missing = np.array(PARAMETER_NAMES)[~known]
-            raise ValueError(
-                f"noise holds no value of {', '.join(missing)} in any image; calibrate "
-                "images on which they can be measured."
-            )
-        return cls(None, seed, np.nanmean(rows, axis=0), np.nanstd(rows, axis=0))
+        return cls(None, seed, distribution_of(noise.to_results(), noise.mode))
 
     def draw(self, index):
-        if self.mean is None:
+        if self.distribution is None:
             return self.given
-        rng = np.random.default_rng([self.seed, index, 1])
-        values = dict(
-            zip(PARAMETER_NAMES, rng.normal(self.mean, self.spread), strict=True)
-        )
-        least = 0.1 * self.mean[PARAMETER_NAMES.index("atom_brightness")]
-        values["atom_brightness"] = max(values["atom_brightness"], least)
-        low, high = sorted([values["background_min"], values["background_max"]])
-        shape = float(np.clip(values["pointwise_lambda"], -0.45, 2))
-        return NoiseParameters(
-            **values
-            | {"background_min": low, "background_max": high, "pointwise_lambda": shape}
-        )
+        return self.distribution.draw(np.random.default_rng([self.seed, index, 1]))
 
 
 def _simulate(navigation, shape, terms, **settings):

@@ -53,7 +53,7 @@ def test_clipped_ends_are_told_apart(simulate):
     assert low.clipped_low == pytest.approx(np.mean(image <= 30), abs=1e-3)
     assert low.clipped_high == 0
     text = ImageChecks(clipped_low=0.031).notes()["clipped"]
-    assert "3.1% of its pixels at the lowest value" in text
+    assert "3.1 % of the pixels at the lowest value" in text
 
 
 def test_hot_pixels_are_counted(simulate):

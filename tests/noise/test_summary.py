@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hyperspy_stem_enhance.noise import calibrate_image, calibrate_records
 from hyperspy_stem_enhance.noise.summary import summarise
 
 
@@ -28,3 +29,25 @@ def test_it_prints_as_a_table():
     assert len({len(line) for line in lines[1:]}) == 1
     assert lines[-1].split() == ["pointwise", "noise,", "lambda", "11", "5.66", "2"]
     assert summary._repr_html_().count("<tr>") == 9
+
+
+def test_single_image_has_its_standard_errors(simulate):
+    image = simulate()[0]
+    result = calibrate_image(image)
+    lines = str(summarise(calibrate_records(image[None]))).splitlines()
+    assert lines[1].split() == ["value", "error", "images"]
+    [line] = [line for line in lines if line.startswith("pointwise noise, slope")]
+    error = result.standard_errors.pointwise_slope
+    assert line.split()[-2:] == [f"{error:.3g}", "1"]
+
+
+def test_notes_and_reasons_are_below_the_table(simulate, rng):
+    image = simulate()[0]
+    frames = np.stack([image, np.minimum(image, 190), rng.normal(9, 1, image.shape)])
+    summary = summarise(calibrate_records(frames), ["first", "second", "third"])
+    assert summary.counts["gain"] == 2
+    text = " ".join(str(summary).split())
+    assert "frame second has" in text
+    assert "NaN for atom brightness; atom brightness / noise SD: no column" in text
+    assert "(1 of 3 images)" in text
+    assert "<li>frame second has" in summary._repr_html_()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import hyperspy_stem_enhance as hse
-from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES
+from hyperspy_stem_enhance.noise.record import RECORD_NAMES
 from hyperspy_stem_enhance.signals.stem_image import LazySTEMImage, STEMImage
 
 from .conftest import smooth_frames
@@ -123,7 +123,7 @@ class TestCalibrateNoise:
         s = make_images((2, 3))
         cal = s.calibrate_noise()
         assert isinstance(cal, hse.NoiseCalibration)
-        assert cal.data.shape == (2, 3, len(PARAMETER_NAMES))
+        assert cal.data.shape == (2, 3, len(RECORD_NAMES))
         assert cal.data.dtype == np.float64
         assert axes_of(cal, "navigation_axes") == axes_of(s, "navigation_axes")
         assert cal.metadata.General.title == "columns"
@@ -143,8 +143,21 @@ class TestCalibrateNoise:
         s.estimate_poissonian_noise_variance()
         variance = s.get_noise_variance().data
         np.testing.assert_allclose(
-            variance[:, 64:192:32].mean(0), ramp[0, 64:192:32], rtol=0.3
+            variance[:, 64:192:32].mean(0), ramp[0, 64:192:32], rtol=0.1
         )
+
+    def test_noise_above_a_dark_level_has_no_place(self, rng):
+        ramp = np.broadcast_to(np.linspace(40, 160, 256), (256, 256))
+        s = hs.signals.Signal2D(rng.poisson(ramp).astype(np.float32) + 500)
+        s.calibrate_noise()
+        assert not s.metadata.has_item("Signal.Noise_properties")
+
+    @pytest.mark.parametrize(
+        ("argument", "value"), [("method", "best"), ("fast_axis", "z")]
+    )
+    def test_unknown_arguments(self, make_images, argument, value):
+        with pytest.raises(ValueError, match=f"{argument}='{value}' is unknown"):
+            make_images((2,)).calibrate_noise(**{argument: value})
 
     def test_no_noise_is_written_where_it_is_not_known(self, make_images):
         lazy = make_images((2,)).as_lazy()

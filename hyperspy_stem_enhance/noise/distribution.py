@@ -1,0 +1,177 @@
+"""Draw noise parameters like those of calibrated images.
+
+Parameters of real images hang together: where columns are bright, their
+noise is strong.  Each draw starts from one of the images and moves part of
+the way towards, or away from, one of the images most like it, as in
+N. V. Chawla et al., "SMOTE", J. Artif. Intell. Res. 16, 321 (2002).
+"""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from .parameters import PARAMETER_NAMES, NoiseParameters
+
+_NEIGHBOURS = 5  # images most like one
+_REACH = 0.5  # largest part of the way to one of them
+_GAUSSIAN = 0.14  # lambda of nearly Gaussian noise
+_SHAPES = (-0.45, 2.0)  # of lambda: noise below has no finite variance
+_LEAST_CONTRAST = 0.5  # of the smallest atom brightness
+_LEAST_SD = 0.05  # of the pointwise noise, relative to the largest in the image
+_INDEX = {name: i for i, name in enumerate(PARAMETER_NAMES)}
+
+
+@dataclass(frozen=True)
+class NoiseDistribution:
+    """Parameters of calibrated images, to draw others from.
+
+    Attributes
+    ----------
+    rows : numpy.ndarray of float, shape (n, 8)
+        Of each image, in the order of ``PARAMETER_NAMES``; all known.
+    mode : {"HAADF", "BF"}
+    """
+
+    rows: np.ndarray
+    mode: str = "HAADF"
+
+    def draw(self, rng):
+        """Draw the parameters of one image.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        NoiseParameters
+            Of a single image, exactly its own.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> rows = np.outer([1.0, 1.1, 1.2], [90, 10, 50, 0.1, 5, 0.07, 11, 0.2])
+        >>> drawn = NoiseDistribution(rows).draw(np.random.default_rng(0))
+        >>> 80 < drawn.atom_brightness < 120
+        True
+        """
+        index = int(rng.integers(len(self.rows)))
+        row = self.rows[index]
+        near = self._most_alike(index)
+        if len(near):
+            other = self.rows[rng.choice(near)]
+            row = row + rng.uniform(-_REACH, _REACH) * (other - row)
+        return self._bounded(row)
+
+    def _most_alike(self, index):
+        """Indices of the images whose parameters are most alike."""
+        spread = self.rows.std(axis=0)
+        scale = np.where(spread > 0, spread, 1)
+        distance = (((self.rows - self.rows[index]) / scale) ** 2).sum(1)
+        order = np.argsort(distance, kind="stable")
+        return order[order != index][:_NEIGHBOURS]
+
+    def _bounded(self, row):
+        """Parameters within what an image can have."""
+        values = dict(zip(PARAMETER_NAMES, row.tolist(), strict=True))
+        least = _LEAST_CONTRAST * self.rows[:, _INDEX["atom_brightness"]].min()
+        brightness = max(values["atom_brightness"], least)
+        low, high = sorted((values["background_min"], values["background_max"]))
+        darkest = low - brightness if self.mode == "BF" else low
+        brightest = high if self.mode == "BF" else high + brightness
+        ends = np.array([darkest, brightest])
+        slope, intercept = values["pointwise_slope"], values["pointwise_intercept"]
+        sd = slope * ends + intercept
+        intercept += max(0.0, _LEAST_SD * max(sd.max(), 0.0) - sd.min())
+        values |= {
+            "atom_brightness": brightness,
+            "background_min": low,
+            "background_max": high,
+            "scan_slope": max(values["scan_slope"], 0.0),
+            "scan_intercept": max(values["scan_intercept"], 0.0),
+            "pointwise_intercept": intercept,
+            "pointwise_lambda": float(np.clip(values["pointwise_lambda"], *_SHAPES)),
+        }
+        return NoiseParameters(**values)
+
+
+def distribution_of(results, mode="HAADF"):
+    """Distribution of the parameters of calibrated images.
+
+    Parameters
+    ----------
+    results : sequence of CalibrationResult
+        Images that could not be used are left out.
+    mode : {"HAADF", "BF"}
+
+    Returns
+    -------
+    NoiseDistribution
+
+    Raises
+    ------
+    ValueError
+        If no image identifies the background, the height of its columns or
+        the level of a noise term.
+
+    Warns
+    -----
+    UserWarning
+        For parameters that no image identifies and that are replaced:
+        slopes by zero with the level of the noise, lambda by 0.14.
+
+    Notes
+    -----
+    A parameter that some images do not identify is taken from the others:
+    a slope from their mean, such that the SD stays that of the image at
+    its mean intensity, the rest from one image after the other.
+    """
+    results = [r for r in results if np.isfinite(r.parameters.background_min)]
+    rows = np.array([r.parameters.to_tuple() for r in results]).reshape(-1, 8)
+    _fill_lines(rows, results)
+    missing = [n for n, i in _INDEX.items() if not np.isfinite(rows[:, i]).any()]
+    if missing:
+        reason = next((r.reasons[missing[0]] for r in results if r.reasons), "")
+        raise ValueError(
+            f"noise holds no value of {', '.join(missing)} in any image"
+            f"{f' ({reason})' if reason else ''}; calibrate images on which they can "
+            "be measured."
+        )
+    for column in rows.T:
+        known = np.isfinite(column)
+        column[~known] = np.resize(column[known], np.count_nonzero(~known))
+    return NoiseDistribution(rows, mode)
+
+
+def _fill_lines(rows, results):
+    """Fill slopes with the level of the noise, and lambda, in place."""
+    replaced = {}
+    for term in ("scan", "pointwise"):
+        slopes = rows[:, _INDEX[f"{term}_slope"]]
+        intercepts = rows[:, _INDEX[f"{term}_intercept"]]
+        unknown = np.isnan(slopes)
+        if not unknown.any():
+            continue
+        usual = 0.0 if unknown.all() else float(np.mean(slopes[~unknown]))
+        if unknown.all():
+            replaced[f"{term}_slope"] = "zero, with the level of the noise"
+        for i in np.nonzero(unknown)[0]:
+            levels = results[i].levels
+            if term == "scan":
+                # its intercept is the level without gradients
+                slopes[i] = usual
+                intercepts[i] = np.nan_to_num(intercepts[i], nan=levels.scan_sd)
+            else:
+                slopes[i] = usual
+                intercepts[i] = levels.pointwise_sd - usual * levels.mean
+    shapes = rows[:, _INDEX["pointwise_lambda"]]
+    if len(shapes) and np.isnan(shapes).all():
+        shapes[:] = _GAUSSIAN
+        replaced["pointwise_lambda"] = f"{_GAUSSIAN:g}, nearly Gaussian noise"
+    if replaced:
+        reasons = {n: r.reasons.get(n, "unknown") for r in results for n in replaced}
+        texts = [f"{n} is taken as {v} ({reasons[n]})" for n, v in replaced.items()]
+        warnings.warn(
+            f"No image identifies it: {'; '.join(texts)}.", UserWarning, stacklevel=4
+        )
