@@ -91,7 +91,10 @@ def test_pixel_size_tells_the_scale_of_single_atoms(rng):
 def test_resampling_keeps_field_and_values(shape):
     y, x = np.mgrid[:60, :90]
     image = (3 + np.sin(y / 9) + np.cos(x / 11)).astype(np.float32)
-    row, column = ((np.arange(n) + 0.5) * m / n - 0.5 for n, m in zip(shape, (60, 90), strict=True))
+    row, column = (
+        (np.arange(new) + 0.5) * old / new - 0.5
+        for new, old in zip(shape, image.shape, strict=True)
+    )
     expected = 3 + np.sin(row[:, None] / 9) + np.cos(column / 11)
     inner = (slice(3, -3),) * 2  # the image does not end mirrored
     np.testing.assert_allclose(
