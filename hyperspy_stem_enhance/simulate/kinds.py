@@ -91,7 +91,8 @@ def draw_scanning_noise(rng, mode, contrast):
     """
     mean = PUBLISHED_PARAMETERS[mode]
     scale = contrast / mean.atom_brightness
-    scan = np.exp(rng.uniform(np.log(0.1), np.log(5.0), 2))
+    # At more than that slope the noise beside a column would hide it
+    scan = np.exp(rng.uniform(np.log(0.1), np.log([2.5, 5.0])))
     pointwise = np.exp(rng.uniform(np.log(0.05), np.log(2.5), 2))
     often = rng.random(4)
     noise = FrameNoise(

@@ -16,9 +16,9 @@ SIGMA_RANGE = (1.2, 12.0)  # pixels
 # equal ones merge at 0.5, and much of wide ones no longer differs from background
 _SIGMA_TO_SPACING = (0.13, 0.2, 0.45)
 _USUAL_SPACING = 14.0  # pixels, the most frequent
-# SD of a column's image in ångström where a pixel size is given: a probe of
-# 0.8 to 1.5 ångström full width at half maximum, source and vibration included
-_SIGMA_ANGSTROM = (0.34, 0.62)
+# SD of a column's image in ångström where a pixel size is given: 0.7 to 1.8
+# ångström full width at half maximum, by probe, source and vibration together
+_SIGMA_ANGSTROM = (0.3, 0.75)
 INVENTED = "oblique"
 _INVENTED_SHARE = 0.25
 _SHEAR = 0.02  # SD of the elements of a random affine distortion

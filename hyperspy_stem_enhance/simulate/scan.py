@@ -80,7 +80,9 @@ def _scan_spectrum(columns):
     for width, weight in SCAN_PATTERNS:
         power += weight**2 * width * np.exp(-4 * (np.pi * width * frequency) ** 2)
     power = power[power > 1e-6 * power.max()]
-    # Components other than the mean appear twice, real and imaginary
+    # But for the mean, components have a real and an imaginary part, which
+    # share their power, and each appears twice
+    power[1:] /= 2
     variance = (power[0] + 4 * power[1:].sum()) / length**2
     return length, np.sqrt(power / variance).astype(np.float32)
 
