@@ -2,8 +2,9 @@
 
 ``python -m hyperspy_stem_enhance.simulate.column_table`` projects every
 crystal of `crystals`, simulates it by multislice in both modes, fits a
-Gaussian to each column and writes the table into the package.  It takes
-about 20 minutes of one processor core.  Structures that the table already
+Gaussian to each column, averages over columns that symmetry makes equal and
+writes the table into the package.  It takes about a quarter of an hour of one
+processor core.  Structures that the table already
 holds with the same conditions and seed are kept, so that an interrupted run
 goes on; ``--again`` computes them anew.
 """
@@ -14,9 +15,12 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
+
 from .column_fit import fit_columns
 from .crystals import tabulated_crystals
 from .multislice import CONDITIONS, import_abtem, simulate_image
+from .projection import alike_columns, project
 
 TABLE = Path(__file__).parent / "structures.json"
 _MANY = 10  # columns; so many average over each other's thermal motion
@@ -49,14 +53,31 @@ def tabulate(crystal, mode, seed=0, conditions=None):
     fit = fit_columns(
         image, projection.cell, projection.sites, projection.columns, mode == "BF"
     )
+    heights = average_alike(projection, fit.heights)
     return projection, {
-        "heights": [_significant(height) for height in fit.heights],
+        "heights": [_significant(height) for height in heights],
         "widths": fit.widths.round(4).tolist(),
         "background": _significant(fit.background),
         "correlation": round(fit.correlation, 4),
         "configurations": conditions.configurations,
         "seed": seed,
     }
+
+
+def average_alike(projection, heights):
+    """Average heights over the columns that symmetry makes equal.
+
+    Parameters
+    ----------
+    projection : projection.Projection
+    heights : numpy.ndarray, shape (n,)
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n,)
+    """
+    labels = alike_columns(projection)
+    return (np.bincount(labels, heights) / np.bincount(labels))[labels]
 
 
 def _significant(value):
@@ -72,8 +93,6 @@ def _conditions_of(crystal_entry, mode):
 
 def _describe(crystal):
     """Entry of a crystal without its modes."""
-    from .projection import project
-
     projection = project(crystal.atoms, crystal.zone_axis)
     return {
         "zone_axis": list(crystal.zone_axis),

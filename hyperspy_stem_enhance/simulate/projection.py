@@ -348,3 +348,44 @@ def _formula(count):
         for number in heaviest_first
         for symbol in [chemical_symbols[number]] * count[number]
     )
+
+
+def alike_columns(projection, reach=6.0):
+    """Tell which columns have the same atoms and the same surroundings.
+
+    Parameters
+    ----------
+    projection : Projection
+    reach : float, default 6.0
+        How far around each column to look, in ångström.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+        Equal for columns that are alike; numbered from 0.
+
+    Examples
+    --------
+    >>> from ase.build import bulk
+    >>> alike_columns(project(bulk("GaAs", "zincblende", a=5.65, cubic=True)))
+    array([0, 0, 1, 1])
+    """
+    cell, sites = projection.cell, projection.sites
+    _, kinds = np.unique(projection.columns, return_inverse=True)
+    times = np.ceil(reach * np.linalg.norm(np.linalg.inv(cell), axis=0)).astype(int) + 1
+    ranges = [np.arange(-t, t + 1) for t in times]
+    steps = np.stack(np.meshgrid(*ranges, indexing="ij"), -1).reshape(-1, 1, 2)
+    copies = ((sites + steps) @ cell).reshape(-1, 2)
+    labels, known = [], []
+    for kind, place in zip(kinds, sites @ cell, strict=True):
+        distances = np.linalg.norm(copies - place, axis=1)
+        # Weighted by nearness, so that nothing hangs on where the reach ends
+        near = np.clip(1 - distances / reach, 0, None) ** 2
+        around = np.tile(kinds, len(steps))
+        sums = [np.bincount(around, near * distances**n) for n in range(3)]
+        found = np.concatenate([[kind], *sums])
+        same = [i for i, other in enumerate(known) if np.allclose(found, other, 1e-2)]
+        labels.append(same[0] if same else len(known))
+        if not same:
+            known.append(found)
+    return np.array(labels)

@@ -70,6 +70,13 @@ def test_unknown_structure_is_named(calls, capsys):
     assert "Unobtainium" in capsys.readouterr().err
 
 
+def test_heights_are_averaged_over_columns_made_equal_by_symmetry():
+    crystal = tabulated_crystals()["SrTiO3 [001]"]
+    seen = project(crystal.atoms, crystal.zone_axis)
+    averaged = column_table.average_alike(seen, np.array([1.0, 0.5, 0.2, 0.1]))
+    np.testing.assert_allclose(averaged, [1, 0.5, 0.15, 0.15])
+
+
 def test_many_columns_need_fewer_configurations():
     entry = column_table._describe(tabulated_crystals()["Sb2Se3 [001]"])
     assert column_table._conditions_of(entry, "HAADF").configurations == 2

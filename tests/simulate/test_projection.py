@@ -4,7 +4,7 @@ from ase import Atoms
 from ase.build import bulk, graphene, mx2
 
 from hyperspy_stem_enhance.simulate.crystals import tabulated_crystals
-from hyperspy_stem_enhance.simulate.projection import project
+from hyperspy_stem_enhance.simulate.projection import alike_columns, project
 
 CRYSTALS = tabulated_crystals()
 _S = 1 / np.sqrt(2)
@@ -183,6 +183,27 @@ def test_layers_have_columns():
     layer = graphene(vacuum=4)
     assert project(layer).columns == ("C", "C")
     assert project(mx2(vacuum=5)).columns == ("Mo", "S S")
+
+
+@pytest.mark.parametrize(
+    ("name", "n_kinds"),
+    [
+        ("Si [110]", 1),
+        ("GaAs [110]", 2),
+        ("SrTiO3 [001]", 3),
+        ("TiO2 [001]", 2),
+        ("TiO2 [110]", 3),
+        ("LiCoO2 [100]", 3),
+        ("Sb2Se3 [001]", 5),
+    ],
+)
+def test_columns_that_symmetry_makes_equal_are_alike(name, n_kinds):
+    crystal = CRYSTALS[name]
+    seen = project(crystal.atoms, crystal.zone_axis)
+    labels = alike_columns(seen)
+    assert sorted(set(labels)) == list(range(n_kinds))
+    for label in range(n_kinds):
+        assert len(set(np.array(seen.columns)[labels == label])) == 1
 
 
 def test_slightly_displaced_atoms_stay_in_their_column(rng):
