@@ -49,6 +49,7 @@ from .lattice import (
     distort,
     draw_direction,
     draw_optics,
+    draw_sigma,
     draw_spacing,
     fill_lattice,
     resolve_structures,
@@ -72,6 +73,7 @@ ARRANGEMENTS = {
     "random": 0.07,
     "empty": 0.07,
 }
+_BOND_ANGSTROM = (1.5, 3.5)  # spacing of atoms without order
 WITHOUT_STRUCTURE = ("sparse", "random", "empty")
 
 
@@ -161,9 +163,9 @@ def arrange_columns(rng, shape, arrangement, chosen, mode, pixel_size=None):
         none = np.zeros(0)
         return Columns(np.zeros((0, 2)), none, none, _maybe_edge(rng, shape))
     if arrangement == "random":
-        return _random_field(rng, shape)
+        return _random_field(rng, shape, pixel_size)
     if arrangement == "sparse":
-        return _sparse_field(rng, shape)
+        return _sparse_field(rng, shape, pixel_size)
     perfect = arrangement == "perfect"
     optics = draw_optics(rng, chosen[0], mode, pixel_size, as_tabulated=perfect)
     columns, cell = fill_lattice(rng, shape, chosen[0], optics)
@@ -253,9 +255,13 @@ _ALTERATIONS = {
 }
 
 
-def _random_field(rng, shape):
-    spacing = draw_spacing(rng)
-    sigma = np.clip(rng.uniform(0.15, 0.35) * spacing, *SIGMA_RANGE)
+def _random_field(rng, shape, pixel_size):
+    if pixel_size is None:
+        spacing = draw_spacing(rng)
+        sigma = np.clip(rng.uniform(0.15, 0.35) * spacing, *SIGMA_RANGE)
+    else:
+        spacing = rng.uniform(*_BOND_ANGSTROM) / pixel_size
+        sigma = draw_sigma(rng, pixel_size)
     n = int(np.prod(shape) / spacing**2 * rng.uniform(0.2, 0.9)) + 1
     positions = rng.random((n, 2)) * (np.array(shape) + 20) - 10
     if rng.random() < 0.8:  # keep atoms apart, as in a solid
@@ -269,7 +275,7 @@ def _random_field(rng, shape):
     else:
         sigmas = np.full(n, sigma)
     heights = rng.uniform(rng.uniform(0.1, 0.9), 1.0, n)
-    return Columns(positions, heights, np.clip(sigmas, *SIGMA_RANGE))
+    return Columns(positions, heights, sigmas)
 
 
 def _sparse_number(rng, shape):
@@ -277,9 +283,12 @@ def _sparse_number(rng, shape):
     return np.prod(shape) / 65536 * np.exp(rng.uniform(0.5, 4.2))
 
 
-def _sparse_field(rng, shape):
+def _sparse_field(rng, shape, pixel_size):
     """Single atoms and small clusters on an amorphous support."""
-    sigma = np.exp(rng.uniform(np.log(1.3), np.log(5.0)))
+    if pixel_size is None:
+        sigma = np.exp(rng.uniform(np.log(1.3), np.log(5.0)))
+    else:
+        sigma = draw_sigma(rng, pixel_size)
     n = rng.poisson(_sparse_number(rng, shape))
     positions = rng.random((n, 2)) * np.array(shape)
     partners = positions[rng.random(n) < rng.uniform(0, 0.5)]

@@ -95,32 +95,44 @@ def _frequencies(shape):
     return ky, rfftfreq(shape[1]).astype(np.float32)[None]
 
 
-def draw_published_background(rng, columns, shape, low, high):
-    """The smooth background, with the speckle of amorphous areas in it.
+def draw_published_background(rng, columns, shape, low, high, mode="HAADF"):
+    """The smooth background, with vacuum and amorphous areas in it.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     columns : lattice.Columns
+        Its ``region`` is where the specimen is, its ``amorphous`` where
+        that has no order.
     shape : tuple of int
         (rows, columns).
     low, high : float
         Lowest and highest value of the whole.
+    mode : {"HAADF", "BF"}
+        Whether vacuum is dark or bright.
 
     Returns
     -------
     numpy.ndarray of float32, shape `shape`
     """
     background = draw_smooth_background(rng, shape, low, high)
-    if columns.amorphous is None:
+    if columns.amorphous is None and columns.region is None:
         return background
-    where = columns.amorphous(*_coordinates(shape)).astype(np.float32)
-    grain = draw_grain(rng, shape, _width_of_speckle(rng, columns))
-    background = background + where * grain * np.float32((high - low) / 5)
+    y, x = _coordinates(shape)
+    if columns.amorphous is not None:
+        where = columns.amorphous(y, x).astype(np.float32)
+        grain = draw_grain(rng, shape, _width_of_speckle(rng, columns))
+        background += where * grain * np.float32((high - low) / 5)
+    if columns.region is not None:
+        there = columns.region(y, x).astype(np.float32)
+        vacuum = np.float32(high if mode == "BF" else low)
+        background = vacuum + (background - vacuum) * there
     return _span(background, low, high)
 
 
-def draw_strong_background(rng, columns, shape, contrast, most_grain=0.12):
+def draw_strong_background(
+    rng, columns, shape, contrast, mode="HAADF", most_grain=0.12
+):
     """Background as real frames have it, up to many times the contrast.
 
     Parameters
@@ -134,6 +146,8 @@ def draw_strong_background(rng, columns, shape, contrast, most_grain=0.12):
     contrast : float
         Height of the brightest columns; the background spans 0.02 to 10
         times it.
+    mode : {"HAADF", "BF"}
+        In BF what is thick is dark, and vacuum bright.
     most_grain : float, default 0.12
         Largest SD of the speckle of a film that lies everywhere, relative
         to the contrast.
@@ -165,6 +179,9 @@ def draw_strong_background(rng, columns, shape, contrast, most_grain=0.12):
         step = np.float32(contrast * np.exp(rng.uniform(np.log(0.1), np.log(10.0))))
         vacuum = np.float32(rng.uniform(0, 0.5))
         background = background * (vacuum + (1 - vacuum) * there) + step * there
+    if mode == "BF":
+        least = np.float32(contrast * rng.uniform(1.0, 2.5))
+        return least + background.max() - background
     return np.clip(background, 0, None, out=background)
 
 

@@ -214,6 +214,11 @@ def draw_spacing(rng):
     return float(np.exp(rng.triangular(low, np.log(_USUAL_SPACING), high)))
 
 
+def draw_sigma(rng, pixel_size):
+    """Draw the width of a column, in pixels, of a known size in ångström."""
+    return float(rng.uniform(*_SIGMA_ANGSTROM) / pixel_size)
+
+
 def draw_optics(rng, structure, mode, pixel_size=None, as_tabulated=False):
     """Draw the scale and the column width of a field of view.
 
@@ -234,7 +239,7 @@ def draw_optics(rng, structure, mode, pixel_size=None, as_tabulated=False):
     """
     nearest = nearest_spacing(structure)
     if pixel_size is not None:
-        sigma = rng.uniform(*_SIGMA_ANGSTROM) / pixel_size
+        sigma = draw_sigma(rng, pixel_size)
         return Optics(mode, pixel_size, sigma, nearest / pixel_size, True)
     spacing = draw_spacing(rng)
     sigma = np.clip(rng.triangular(*_SIGMA_TO_SPACING) * spacing, *SIGMA_RANGE)

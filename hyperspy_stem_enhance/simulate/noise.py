@@ -113,16 +113,7 @@ class FrameNoise:
         -------
         numpy.ndarray of float32, shape (h, w)
         """
-        image = np.asarray(image, np.float32)
-        for _, displaced in self._displacements(rng, image, row_start):
-            image = displaced
-        noise = np.zeros_like(image)
-        for _, values in self._random_terms(rng, image):
-            noise += values
-        noisy = image + self._correlate(noise)
-        for _, values in self._detector_terms(rng, image.shape):
-            noisy += values
-        return self._digitise(noisy)
+        return self._record(rng, image, row_start, {})
 
     def terms(self, rng, image, row_start=0):
         """Return each term of the noise by itself.
@@ -152,21 +143,37 @@ class FrameNoise:
         >>> sorted(name for name in terms if terms[name].any())
         ['offset', 'readout']
         """
+        return self.apply_with_terms(rng, image, row_start)[1]
+
+    def apply_with_terms(self, rng, image, row_start=0):
+        """Return what `apply` and `terms` do, of the same noise."""
+        terms = {name: np.zeros(np.shape(image), np.float32) for name in TERMS}
+        return self._record(rng, image, row_start, terms), terms
+
+    def _record(self, rng, image, row_start, terms):
+        """Return the noisy image, and put each term into `terms` if it has any."""
         image = np.asarray(image, np.float32)
-        terms = {name: np.zeros_like(image) for name in TERMS}
-        total = image
         for name, displaced in self._displacements(rng, image, row_start):
-            terms[name] = displaced - total
-            total = displaced
-        image = total
+            if terms:
+                terms[name] = displaced - image
+            image = displaced
+        noise = np.zeros_like(image)
         for name, values in self._random_terms(rng, image):
-            terms[name] += self._correlate(np.broadcast_to(values, image.shape))
+            noise += values
+            if terms:
+                values = np.broadcast_to(values, image.shape)
+                terms[name] = np.array(self._correlate(values))
+        noisy = image + self._correlate(noise)
         for name, values in self._detector_terms(rng, image.shape):
-            terms[name] += values
-        for name in TERMS[2:]:
-            total = total + terms[name]
-        terms["digitisation"] = self._digitise(total) - total
-        return terms
+            noisy += values
+            if terms:
+                terms[name] += values
+        if self.levels is None:
+            return noisy
+        digitised = np.clip(np.round(noisy), 0, self.levels)
+        if terms:
+            terms["digitisation"] = digitised - noisy
+        return digitised
 
     def _displacements(self, rng, image, row_start):
         if self.row_jitter > 0:
@@ -224,11 +231,6 @@ class FrameNoise:
             yield "hot_pixels", spikes
         if self.offset != 0:
             yield "offset", np.float32(self.offset)
-
-    def _digitise(self, image):
-        if self.levels is None:
-            return image
-        return np.clip(np.round(image), 0, self.levels)
 
 
 def frame_noise_from(parameters, levels=None):

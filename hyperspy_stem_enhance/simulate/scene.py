@@ -225,13 +225,10 @@ def _draw_recipe(rng, mode, noise, arrangement, structures):
 def _draw_background(rng, recipe, columns, shape, mode):
     if recipe.parameters is not None:
         low, high = recipe.parameters.background_min, recipe.parameters.background_max
-        return draw_published_background(rng, columns, shape, low, high)
+        return draw_published_background(rng, columns, shape, low, high, mode)
     # Single atoms lie on amorphous films whose speckle rivals them
     grain = 0.4 if recipe.arrangement in ("sparse", "empty") else 0.12
-    background = draw_strong_background(rng, columns, shape, recipe.contrast, grain)
-    if mode == "BF":
-        background += np.float32(recipe.contrast * rng.uniform(1.0, 2.5))
-    return background
+    return draw_strong_background(rng, columns, shape, recipe.contrast, mode, grain)
 
 
 def _record(rng, recipe, columns, background, mode, with_terms):
@@ -249,12 +246,10 @@ def _record(rng, recipe, columns, background, mode, with_terms):
         fit = np.float32(min(1.0, 0.97 * frame_noise.levels / brightest.max()))
         clean, background, scale = fit * clean, fit * background, fit * scale
     ideal = background - clean if mode == "BF" else background + clean
-    terms = {}
     if with_terms:
-        terms = frame_noise.terms(rng, ideal, row_start=_MARGIN)
-        noisy = ideal + sum(terms.values())
+        noisy, terms = frame_noise.apply_with_terms(rng, ideal, row_start=_MARGIN)
     else:
-        noisy = frame_noise.apply(rng, ideal, row_start=_MARGIN)
+        noisy, terms = frame_noise.apply(rng, ideal, row_start=_MARGIN), {}
     positions = np.column_stack(
         [columns.positions - _MARGIN, columns.heights * scale, columns.sigmas]
     ).astype(np.float32)

@@ -107,6 +107,14 @@ def test_pixel_size_gives_the_true_scale(rng, name):
     assert np.median(nearest(columns.positions)) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize("arrangement", ["random", "sparse", "adatoms"])
+def test_pixel_size_gives_the_width(rng, arrangement):
+    for _ in range(6):
+        columns = draw_columns(rng, SHAPE, arrangement, [SQUARE], pixel_size=0.1)
+        if len(columns):
+            assert 2 < np.median(columns.sigmas) < 8
+
+
 def test_vacancies_are_missing(rng):
     columns = square(rng, "vacancies")
     gaps = cKDTree(columns.positions).query_ball_point(columns.positions, 14)
