@@ -42,10 +42,11 @@ def lattice_frequency(frame):
 
     Examples
     --------
+    >>> import numpy as np
     >>> y, x = np.mgrid[:128, :128]
     >>> rows = np.cos(2 * np.pi * y / 16) + np.cos(2 * np.pi * (x + y) / 16)
     >>> round(lattice_frequency(rows), 2)
-    0.07
+    0.09
     """
     power = _mean_power(np.asarray(frame))
     h, w = power.shape[0], 2 * power.shape[1] - 2
@@ -159,6 +160,7 @@ def resample(frame, shape, noisy=False):
 
     Examples
     --------
+    >>> import numpy as np
     >>> resample(np.ones((20, 30), np.float32), (40, 60)).shape
     (40, 60)
     """

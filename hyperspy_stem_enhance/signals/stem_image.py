@@ -14,9 +14,8 @@ from hyperspy.docstrings.signal import (
 from hyperspy.signals import LazySignal2D, Signal2D
 
 import hyperspy_stem_enhance
-from hyperspy_stem_enhance._blocks import SetupError
-from hyperspy_stem_enhance.lazy import map_frames, network_turn
-from hyperspy_stem_enhance.signals import _checks
+from hyperspy_stem_enhance.lazy import map_frames
+from hyperspy_stem_enhance.signals import _checks, _workers
 
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
 
@@ -146,6 +145,7 @@ class STEMImageMixin:
         *,
         keep_background=False,
         allow_negative=False,
+        scale="auto",
         inplace=False,
         lazy_output=None,
         show_progressbar=None,
@@ -173,6 +173,11 @@ class STEMImageMixin:
             of a pixel (0.5 SD where there is hardly anything else), which
             no column is told from, are zero, and those up to twice as
             high are lowered.
+        scale : float or "auto", default "auto"
+            Factor by which images are resampled for the network, and back
+            after it. By default 1, unless the lattice that shows has
+            spacings outside the range that the model serves best, or no
+            lattice shows and the pixel size says the same of single atoms.
         inplace : bool, default False
             If True, replace the data of this signal and return None.
         %s
@@ -195,9 +200,15 @@ class STEMImageMixin:
             If the images are complex, in colour, or not numbers.
         ValueError
             If the images are empty, smaller than 16 pixels along a side,
-            or the mode, model or device is unknown; if a single image is
-            constant or has no finite pixel (in a series, that frame
-            becomes NaN, with a warning).
+            or the mode, model, device or scale is unknown; if a single
+            image is constant or has no finite pixel (in a series, that
+            frame becomes NaN, with a warning).
+
+        Warns
+        -----
+        UserWarning
+            For the first image that is resampled, or whose scale nothing
+            tells; for the first with hot, dead or saturated pixels.
 
         See Also
         --------
@@ -215,17 +226,24 @@ class STEMImageMixin:
         >>> import hyperspy_stem_enhance
         >>> counts = np.random.default_rng(0).poisson(20, (64, 64))
         >>> s = hs.signals.Signal2D(counts)
-        >>> s.enhance_sfin(show_progressbar=False)
+        >>> s.enhance_sfin(scale=1, show_progressbar=False)
         <Signal2D, title: , dimensions: (|64, 64)>
         """
+        from hyperspy_stem_enhance.enhance.run import check_scale
+
         _check(self, mode, num_workers)
-        settings, record = _enhancement(model, mode, device)
-        options = {"keep_background": keep_background, "allow_negative": allow_negative}
+        settings, record = _workers.enhancement(self, model, mode, device)
+        check_scale(scale)
+        options = {
+            "keep_background": keep_background,
+            "allow_negative": allow_negative,
+            "scale": scale,
+        }
         data = map_frames(
             self,
-            _enhance,
+            _workers.enhance,
             kwargs={**settings, **options},
-            describe=_checks.describe_defects,
+            describe=_workers.describe_before(**settings, scale=scale),
             refuse_constant=True,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
@@ -251,6 +269,7 @@ class STEMImageMixin:
         enhance="auto",
         model="auto",
         device="auto",
+        scale="auto",
         threshold=None,
         lazy_output=None,
         show_progressbar=None,
@@ -269,7 +288,7 @@ class STEMImageMixin:
             default, unless their metadata says that it has been done. If
             False, the images are taken as they are, which should be
             bright columns on a background of about zero.
-        model, device : str, default "auto"
+        model, device, scale : optional
             As for :meth:`enhance_sfin`.
         threshold : float, default 0.5
             Lowest confidence of a column that is kept, 0 to 1.
@@ -304,10 +323,11 @@ class STEMImageMixin:
         >>> import hyperspy_stem_enhance
         >>> counts = np.random.default_rng(0).poisson(20, (4, 64, 64))
         >>> s = hs.signals.Signal2D(counts)
-        >>> s.detect_atoms(show_progressbar=False)
+        >>> s.detect_atoms(scale=1, show_progressbar=False)
         <AtomPositions, title: , dimensions: (4|ragged)>
         """
         from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+        from hyperspy_stem_enhance.enhance.run import check_scale
         from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
 
         _check(self, mode, num_workers)
@@ -317,17 +337,19 @@ class STEMImageMixin:
             enhance = not self.metadata.has_item("STEM_enhance.enhance_sfin")
         settings = None
         if enhance:
-            settings, _ = _enhancement(model, mode, device)
+            check_scale(scale)
+            settings, _ = _workers.enhancement(self, model, mode, device)
+            settings["scale"] = scale
         data = map_frames(
             self,
-            _detect,
+            _workers.detect,
             "ragged",
             size=len(COLUMN_NAMES),
             kwargs={
                 "detection": {"mode": mode, "threshold": threshold},
                 "enhancement": settings,
             },
-            describe=_checks.describe_defects if enhance else None,
+            describe=_workers.describe_before(**settings) if enhance else None,
             refuse_constant=enhance,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
@@ -369,41 +391,6 @@ def _check(signal, mode, num_workers):
     _checks.check_images(signal)
     _checks.check_mode(mode)
     _checks.check_workers(num_workers)
-
-
-def _enhancement(model, mode, device):
-    """Return the settings that frames are enhanced with, and what to record."""
-    from hyperspy_stem_enhance import models
-
-    name = models.resolve(model, mode)
-    models.resolve_device(device)
-    # Not the resolved device: a worker may have a GPU where the user has none
-    settings = {"model": name, "mode": mode, "device": device}
-    sha256 = models.weights_sha256(name)
-    return settings, {"model": name, "weights_sha256": sha256, "mode": mode}
-
-
-def _enhance(frames, model, mode, device, **options):
-    from hyperspy_stem_enhance.enhance.run import enhance_frames
-    from hyperspy_stem_enhance.models.registry import load_for_use
-
-    with network_turn():
-        try:
-            load_for_use(model, mode, device)
-        except ValueError as error:  # not the fault of a frame
-            raise SetupError(str(error)) from error
-        return enhance_frames(frames, model, mode, device, **options)
-
-
-def _detect(frames, detection, enhancement):
-    from hyperspy_stem_enhance.detect.columns import detect_columns
-
-    if enhancement is None:
-        return [detect_columns(frame, **detection) for frame in frames]
-    return [
-        detect_columns(enhanced, raw=frame, **detection)
-        for enhanced, frame in zip(_enhance(frames, **enhancement), frames, strict=True)
-    ]
 
 
 def _set_data(signal, data):

@@ -1,5 +1,7 @@
 """The three methods: what they keep, record and return, eager and lazy."""
 
+import warnings
+
 import dask.array as da
 import hyperspy.api as hs
 import numpy as np
@@ -192,6 +194,7 @@ class TestEnhance:
             "mode": "BF",
             "keep_background": True,
             "allow_negative": False,
+            "scale": "auto",
         }
 
     @pytest.mark.parametrize("option", ["keep_background", "allow_negative"])
@@ -330,3 +333,32 @@ def test_set_signal_type(make_images, alias):
     assert type(lazy) is STEMImage
     s.set_signal_type("")
     assert type(s) is hs.signals.Signal2D
+
+
+class TestScale:
+    def test_wide_columns_are_enhanced_and_the_user_is_told(self, rng):
+        y, x = np.mgrid[:400, :400]
+        u, v = (0.9 * y + 0.4 * x) / 60, (0.9 * x - 0.4 * y) / 60
+        lattice = np.exp(np.cos(2 * np.pi * u) + np.cos(2 * np.pi * v))
+        s = hs.signals.Signal2D(rng.poisson(50 + 10 * lattice))
+        with pytest.warns(UserWarning, match="resampled by 0.354"):
+            resampled = s.enhance_sfin()
+        by_hand = s.enhance_sfin(scale=2**-1.5)
+        np.testing.assert_array_equal(resampled.data, by_hand.data)
+        assert np.corrcoef(resampled.data.ravel(), lattice.ravel())[0, 1] > 0.98
+
+    def test_unknown_scale_is_told_once(self, rng):
+        s = hs.signals.Signal2D(rng.poisson(20, (3, 64, 64)))
+        with pytest.warns(UserWarning, match="neither a lattice") as warned:
+            s.enhance_sfin()
+        assert len(warned) == 1
+        for axis in s.axes_manager.signal_axes:
+            axis.scale, axis.units = 20, "pm"
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            s.enhance_sfin()
+
+    @pytest.mark.parametrize("method", ["enhance_sfin", "detect_atoms"])
+    def test_unknown_scales_are_refused(self, make_images, method):
+        with pytest.raises(ValueError, match="scale='own'"):
+            getattr(make_images(), method)(scale="own")

@@ -1,0 +1,89 @@
+"""What the methods of image signals run on batches of frames in dask's workers."""
+
+from functools import partial
+
+import numpy as np
+
+from hyperspy_stem_enhance._blocks import SetupError
+from hyperspy_stem_enhance.lazy import network_turn
+from hyperspy_stem_enhance.signals import _checks
+
+
+def enhancement(signal, model, mode, device):
+    """Return the settings that frames are enhanced with, and what to record."""
+    from hyperspy_stem_enhance import models
+
+    name = models.resolve(model, mode)
+    models.resolve_device(device)
+    settings = {
+        "model": name,
+        "mode": mode,
+        # Not the resolved one: a worker may have a GPU where the user has none
+        "device": device,
+        "pixel_size": pixel_size(signal),
+    }
+    sha256 = models.weights_sha256(name)
+    return settings, {"model": name, "weights_sha256": sha256, "mode": mode}
+
+
+def pixel_size(signal):
+    """Pixel size in nanometres, or None where the axes have no unit of length."""
+    sizes = []
+    for axis in signal.axes_manager.signal_axes:
+        try:
+            scale, _, _ = axis.convert_to_units("nm", inplace=False)
+        except Exception:  # pint has many ways to refuse a unit
+            return None
+        sizes.append(abs(scale))
+    return float(np.sqrt(sizes[0] * sizes[1]))
+
+
+def enhance(frames, model, mode, device, **options):
+    """Enhance a batch of frames; errors of the set-up blame no frame."""
+    from hyperspy_stem_enhance.enhance.run import enhance_frames
+    from hyperspy_stem_enhance.models.registry import load_for_use
+
+    with network_turn():
+        try:
+            load_for_use(model, mode, device)
+        except ValueError as error:
+            raise SetupError(str(error)) from error
+        return enhance_frames(frames, model, mode, device, **options)
+
+
+def detect(frames, detection, enhancement):
+    """Find the columns of a batch of frames, enhanced before or not."""
+    from hyperspy_stem_enhance.detect.columns import detect_columns
+
+    if enhancement is None:
+        return [detect_columns(frame, **detection) for frame in frames]
+    return [
+        detect_columns(enhanced, raw=frame, **detection)
+        for enhanced, frame in zip(enhance(frames, **enhancement), frames, strict=True)
+    ]
+
+
+def describe_before(model, pixel_size, scale="auto", **_):
+    """Function that describes what a user should know before enhancement."""
+    return partial(_describe, model=model, pixel_size=pixel_size, scale=scale)
+
+
+def _describe(frame, model, pixel_size, scale):
+    from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequency
+    from hyperspy_stem_enhance.models import registry
+
+    found = _checks.describe_defects(frame)
+    if scale != "auto":
+        return found
+    factor = choose_factor(frame, *registry.ranges(model), pixel_size)
+    if factor != 1:
+        found["scale"] = (
+            f"columns of another scale than the model {model!r} serves best: it is "
+            f"resampled by {factor:.3g} for the network, and back"
+        )
+    elif pixel_size is None and np.isnan(lattice_frequency(frame)):
+        found["scale"] = (
+            "neither a lattice that shows nor a pixel size, and is taken at the scale "
+            "it has; calibrate the axes, or give `scale`"
+        )
+    return found
