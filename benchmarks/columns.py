@@ -25,16 +25,20 @@ CACHE = Path.home() / ".cache" / "hyperspy_stem_enhance" / "multislice.npz"
 NAMES = ("SrTiO3 [001]", "Si [110]", "LiCoO2 [100]")
 SEED = 1001
 STEP = 0.26  # ångström
-OTHER_THICKNESS = {"HAADF": 100.0, "BF": 40.0}  # ångström
 
 
 def cases(names):
-    for name in names:
-        for mode, conditions in CONDITIONS.items():
-            conditions = replace(conditions, step=STEP)
-            yield name, mode, conditions
-            other = OTHER_THICKNESS[mode]
-            yield name, mode, replace(conditions, thickness=other, configurations=2)
+    """The conditions of the table, then specimens twice as thick."""
+    for thicker in (False, True):
+        for name in names:
+            for mode, conditions in CONDITIONS.items():
+                if thicker:
+                    conditions = replace(
+                        conditions,
+                        thickness=2 * conditions.thickness,
+                        configurations=2,
+                    )
+                yield name, mode, replace(conditions, step=STEP)
 
 
 def multislice_images(names, cache):
