@@ -161,7 +161,8 @@ def arrange_columns(rng, shape, arrangement, chosen, mode, pixel_size=None):
     """
     if arrangement == "empty":
         none = np.zeros(0)
-        return Columns(np.zeros((0, 2)), none, none, _maybe_edge(rng, shape))
+        edge = regions.draw_edge(rng, shape) if rng.random() < 0.6 else None
+        return Columns(np.zeros((0, 2)), none, none, edge)
     if arrangement == "random":
         return _random_field(rng, shape, pixel_size)
     if arrangement == "sparse":
@@ -297,11 +298,10 @@ def _sparse_field(rng, shape, pixel_size):
     n = len(positions)
     heights = np.clip(rng.normal(1, rng.uniform(0.02, 0.25), n), 0.3, 3)
     sigmas = sigma * np.clip(rng.normal(1, 0.08, n), 0.7, 1.4)
-    return Columns(positions, heights, sigmas, _maybe_edge(rng, shape))
-
-
-def _maybe_edge(rng, shape):
-    return None if rng.random() < 0.4 else regions.draw_edge(rng, shape)
+    columns = Columns(positions, heights, sigmas)
+    if rng.random() < 0.4:  # none floats in the vacuum
+        columns = _cut(columns, regions.draw_edge(rng, shape))
+    return columns
 
 
 def _cut(columns, region):

@@ -130,9 +130,7 @@ def draw_published_background(rng, columns, shape, low, high, mode="HAADF"):
     return _span(background, low, high)
 
 
-def draw_strong_background(
-    rng, columns, shape, contrast, mode="HAADF", most_grain=0.12
-):
+def draw_strong_background(rng, columns, shape, contrast, mode="HAADF", film=False):
     """Background as real frames have it, up to many times the contrast.
 
     Parameters
@@ -148,9 +146,9 @@ def draw_strong_background(
         times it.
     mode : {"HAADF", "BF"}
         In BF what is thick is dark, and vacuum bright.
-    most_grain : float, default 0.12
-        Largest SD of the speckle of a film that lies everywhere, relative
-        to the contrast.
+    film : bool, default False
+        Whether the support is an amorphous film, of which the speckle
+        often rivals the columns; otherwise there is little of it.
 
     Returns
     -------
@@ -167,8 +165,8 @@ def draw_strong_background(
         ramp = slope[0] * y + slope[1] * x
         background += ramp - ramp.min()
     sigma = _width_of_speckle(rng, columns)
-    if rng.random() < 0.4:
-        sd = np.float32(contrast * rng.uniform(0, most_grain))
+    if rng.random() < (0.8 if film else 0.4):
+        sd = np.float32(contrast * rng.uniform(0, 0.4 if film else 0.12))
         background += sd * draw_grain(rng, shape, sigma)
     if columns.amorphous is not None:
         sd = np.float32(contrast * rng.uniform(0.05, 0.3))

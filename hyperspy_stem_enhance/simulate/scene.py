@@ -226,9 +226,8 @@ def _draw_background(rng, recipe, columns, shape, mode):
     if recipe.parameters is not None:
         low, high = recipe.parameters.background_min, recipe.parameters.background_max
         return draw_published_background(rng, columns, shape, low, high, mode)
-    # Single atoms lie on amorphous films whose speckle rivals them
-    grain = 0.4 if recipe.arrangement in ("sparse", "empty") else 0.12
-    return draw_strong_background(rng, columns, shape, recipe.contrast, mode, grain)
+    film = recipe.arrangement in ("sparse", "empty")
+    return draw_strong_background(rng, columns, shape, recipe.contrast, mode, film)
 
 
 def _record(rng, recipe, columns, background, mode, with_terms):

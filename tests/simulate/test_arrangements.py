@@ -238,6 +238,16 @@ def test_adatoms_are_brighter_than_the_lattice_below(rng):
     assert len(weak) > 10  # the support's columns are in the truth
 
 
+def test_single_atoms_lie_on_their_support(rng):
+    edges = 0
+    for _ in range(20):
+        columns = draw_columns(rng, SHAPE, "sparse")
+        if columns.region is not None:
+            edges += 1
+            assert (columns.region(*columns.positions.T) > 0.5).all()
+    assert 0 < edges < 20
+
+
 def test_structures_are_drawn_by_name_or_as_themselves(rng):
     def names(structures, n=40):
         drawn = (choose_arrangement(rng, "lattice", structures)[1] for _ in range(n))
