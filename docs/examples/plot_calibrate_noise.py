@@ -26,7 +26,7 @@ folder = Path(find_spec("atomap").origin).parent / "tests" / "datasets"
 adf = hs.load(folder / "test_ADF_cropped.hdf5", file_format="HSPY")
 
 calibration = adf.calibrate_noise()
-calibration.to_dataframe().transpose()
+calibration
 
 # %%
 # Dots are measured in bins of gradient and intensity, lines are the fit.
@@ -35,10 +35,13 @@ calibration.plot()
 plt.show()
 
 # %%
-# The note says that this image was filtered or resampled before it was saved: its
+# The warning says that this image was filtered or resampled before it was saved: its
 # noise is alike in neighbouring pixels. How much pointwise noise there was cannot be
-# told from it any more, and lambda is NaN.
-#
+# told from it any more, nor lambda or the gain, which are NaN. Each has its reason.
+
+calibration.reasons().transpose().query("`0` != ''")
+
+# %%
 # Noise that is known
 # -------------------
 # Simulated images have the noise of the model. Each of these lattices has its own
@@ -50,7 +53,7 @@ scenes = [
 ]
 simulated = hs.signals.Signal2D(np.stack([scene.noisy for scene in scenes]))
 calibration = simulated.calibrate_noise()
-calibration.summary()
+calibration
 
 # %%
 # With the images given, the dots are drawn again for a series.

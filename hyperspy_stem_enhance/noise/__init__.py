@@ -6,6 +6,7 @@ from .calibration import (
     calibrate_image,
     calibrate_records,
 )
+from .gain import GainEstimate, NoiseLevels, estimate_gain
 from .parameters import (
     MODES,
     PARAMETER_NAMES,
@@ -19,9 +20,12 @@ __all__ = [
     "PARAMETER_NAMES",
     "PUBLISHED_PARAMETERS",
     "CalibrationResult",
+    "GainEstimate",
+    "NoiseLevels",
     "NoiseParameters",
     "calibrate_frames",
     "calibrate_image",
     "calibrate_records",
+    "estimate_gain",
     "variance_linear_model",
 ]

@@ -171,7 +171,8 @@ def _fill_lines(rows, results):
         replaced["pointwise_lambda"] = f"{_GAUSSIAN:g}, nearly Gaussian noise"
     if replaced:
         reasons = {n: r.reasons.get(n, "unknown") for r in results for n in replaced}
-        texts = [f"{n} is taken as {v} ({reasons[n]})" for n, v in replaced.items()]
-        warnings.warn(
-            f"No image identifies it: {'; '.join(texts)}.", UserWarning, stacklevel=4
-        )
+        texts = [
+            f"no image identifies {name} ({reasons[name]}): taken as {value}"
+            for name, value in replaced.items()
+        ]
+        warnings.warn("; ".join(texts), UserWarning, stacklevel=5)

@@ -276,7 +276,7 @@ def estimate_gain(levels, correlated=False, dark_level=None):
         )
         if left > max(_SIGNIFICANT * left_error, _LEAST_LEFT * levels.variance):
             reasons["electrons_per_pixel"] = (
-                f"noise of SD {np.sqrt(left):.3g} is left at zero intensity: readout "
+                f"noise is left at zero intensity (SD {np.sqrt(left):.3g}): readout "
                 "noise, or a dark level below zero; give dark_level"
             )
     else:

@@ -1,5 +1,6 @@
 """Noise parameters and readings over images, as a table to read."""
 
+import re
 import textwrap
 from collections import Counter
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ _LABELS = {
     "gain": "gain, per electron",
     "electrons_per_pixel": "electrons per pixel",
 }
+
+
+_NUMBERS = re.compile(r" \([^)]*\)")  # in brackets, and of one image alone
 
 
 @dataclass(frozen=True, repr=False)
@@ -174,13 +178,12 @@ def _common_reasons(results, dark_level):
     found = {}
     for result in results:
         for name, reason in read_reasons(result, dark_level).items():
-            # without the numbers, which differ between images
-            found.setdefault(name, Counter())[reason.split(" (")[0]] += 1
-    total = len(results)
+            if len(results) > 1:
+                reason = _NUMBERS.sub("", reason)
+            found.setdefault(name, Counter())[reason] += 1
     texts = {}
     for name, counter in found.items():
-        reason, _ = counter.most_common(1)[0]
-        n = counter.total()
-        share = f" ({n} of {total} images)" if total > 1 else ""
+        [(reason, n)] = counter.most_common(1)
+        share = f" ({n} of {len(results)} images)" if len(results) > 1 else ""
         texts[name] = reason + share
     return texts
