@@ -29,6 +29,7 @@ def run_block(
     refuse_constant,
     numbered,
     single,
+    part,
     run,
     ragged,
     shape,
@@ -51,7 +52,9 @@ def run_block(
     for start in range(0, len(frames), step):
         batch = _as_native(frames[start : start + step])
         names = [
-            _name_frame(corner, nav_shape, start + i, single) for i in range(len(batch))
+            ("a part of " if part else "")
+            + _name_frame(corner, nav_shape, start + i, single)
+            for i in range(len(batch))
         ]
         for frame, name in zip(batch, names, strict=True):
             _report_defects(name, _describe_non_finite(frame), run)
@@ -63,7 +66,7 @@ def run_block(
         )
         for i, (name, value) in enumerate(zip(names, values, strict=True)):
             if value is None:
-                _refuse(name, reasons[i], single)
+                _refuse(name, reasons[i], single and not part)
                 value = np.full(shape, np.nan, dtype=result_dtype)
             result[start + i] = np.asarray(value, dtype=result_dtype)
     return result.reshape(nav_shape + result.shape[1:])

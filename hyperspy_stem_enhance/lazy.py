@@ -15,6 +15,7 @@ from uuid import uuid4
 import numpy as np
 
 from . import _blocks
+from .enhance.parts import is_large, map_parts
 
 BLOCK_BYTES = 2**26  # of the frames in one dask block, taken as float32
 
@@ -35,6 +36,7 @@ def map_frames(
     describe=None,
     refuse_constant=False,
     numbered=False,
+    in_parts=None,
     lazy_output=None,
     show_progressbar=None,
     num_workers=None,
@@ -71,6 +73,10 @@ def map_frames(
     numbered : bool, optional
         Whether `function` also receives ``numbers``, the position of each
         frame in the series counted in array order.
+    in_parts : callable, optional
+        To be called instead of `function`, with parts of frames, where lazy
+        frames are so large that `enhance.parts` cuts them; `output` is then
+        "image". It returns NaN or zero for a part without content.
     lazy_output : bool, optional
         Whether to return a dask array. By default, as the signal.
     show_progressbar : bool, optional
@@ -120,22 +126,28 @@ def map_frames(
     single = data.ndim == 2
     if single:
         data = data[np.newaxis]
-    blocks = _whole_frames(data, num_workers)
-    if output == "image" and size is None:
-        size = data.shape[-2:]
-    mapped = _map_blocks(
-        blocks,
-        output,
-        size,
-        np.dtype(dtype),
-        function=function,
-        kwargs=dict(kwargs or {}),
-        describe=describe,
-        refuse_constant=refuse_constant,
-        numbered=numbered,
-        single=single,
-        run=uuid4().hex,
-    )
+    settings = {
+        "function": function,
+        "kwargs": dict(kwargs or {}),
+        "describe": describe,
+        "refuse_constant": refuse_constant,
+        "numbered": numbered,
+        "single": single,
+        "part": False,
+        "run": uuid4().hex,
+    }
+
+    def run(data, size, **settings):
+        blocks = _whole_frames(data, num_workers)
+        return _map_blocks(blocks, output, size, np.dtype(dtype), **settings)
+
+    if in_parts is not None and lazy_input and is_large(data.shape[-2:]):
+        settings |= {"function": in_parts, "refuse_constant": False, "part": True}
+        mapped = map_parts(
+            lambda part: run(part, part.shape[-2:], **settings), data, _concatenate
+        )
+    else:
+        mapped = run(data, data.shape[-2:] if size is None else size, **settings)
     if single and output != "ragged":
         mapped = mapped[0]
     if lazy_input if lazy_output is None else lazy_output:
@@ -240,6 +252,12 @@ def _map_blocks(blocks, output, size, dtype, **settings):
         result_dtype=dtype,
         **settings,
     )
+
+
+def _concatenate(arrays, axis):
+    import dask.array as da
+
+    return da.concatenate(arrays, axis=axis)
 
 
 def _compute(array, in_memory, show_progressbar, num_workers):

@@ -1,9 +1,12 @@
 """Run an enhancement network on frames: arrays in, arrays out."""
 
+from functools import partial
+
 import numpy as np
 
 from ..noise.parameters import MODES
 from .normalise import local_mean, normalise_frame
+from .parts import is_large, map_parts
 from .scale import choose_factor, noise_gain, resample
 from .tiling import cut, join
 
@@ -80,6 +83,15 @@ def enhance_frames(
     check_scale(scale)
     from ..models import registry
 
+    if is_large(frames.shape[1:]):
+        options = (keep_background, allow_negative, scale, pixel_size)
+        whole = [
+            map_parts(
+                partial(enhance_parts, args=(model, mode, device, *options)), frame
+            )
+            for frame in frames[:, None]
+        ]
+        return np.concatenate(whole)
     network, device = registry.load_for_use(model, mode, device)
     ranges = registry.ranges(model)
     prepared = []
@@ -106,6 +118,31 @@ def enhance_frames(
         enhanced[index] = joined
         if keep_background:
             enhanced[index] = _with_background(frames[index], joined, mode)
+    return enhanced
+
+
+def enhance_parts(parts, args=(), **options):
+    """Enhance parts of frames, in some of which there may be nothing.
+
+    Parameters
+    ----------
+    parts : numpy.ndarray, shape (n, h, w)
+    args, options
+        Of `enhance_frames`.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (n, h, w)
+        Zero in parts of one single value, NaN in those without a finite one.
+    """
+    enhanced = np.full(parts.shape, np.nan, np.float32)
+    for index, part in enumerate(parts):
+        finite = part[np.isfinite(part)]
+        if finite.size:
+            flat = finite.min() == finite.max()
+            enhanced[index] = (
+                0 if flat else enhance_frames(part[None], *args, **options)[0]
+            )
     return enhanced
 
 

@@ -1,10 +1,13 @@
 """What the methods of image signals run on batches of frames in dask's workers."""
 
+from contextlib import contextmanager
 from functools import partial
 
 import numpy as np
 
 from hyperspy_stem_enhance._blocks import SetupError
+from hyperspy_stem_enhance.enhance import run
+from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequency
 from hyperspy_stem_enhance.lazy import network_turn
 from hyperspy_stem_enhance.signals import _checks
 
@@ -39,16 +42,28 @@ def pixel_size(signal):
 
 
 def enhance(frames, model, mode, device, **options):
-    """Enhance a batch of frames; errors of the set-up blame no frame."""
-    from hyperspy_stem_enhance.enhance.run import enhance_frames
-    from hyperspy_stem_enhance.models.registry import load_for_use
+    """Enhance a batch of frames."""
+    with _network(model, mode, device):
+        return run.enhance_frames(frames, model, mode, device, **options)
+
+
+def enhance_parts(parts, model, mode, device, **options):
+    """Enhance a batch of parts of large frames."""
+    with _network(model, mode, device):
+        return run.enhance_parts(parts, (model, mode, device), **options)
+
+
+@contextmanager
+def _network(model, mode, device):
+    """Wait for a turn with a network; errors of its loading blame no frame."""
+    from hyperspy_stem_enhance.models import registry
 
     with network_turn():
         try:
-            load_for_use(model, mode, device)
+            registry.load_for_use(model, mode, device)
         except ValueError as error:
             raise SetupError(str(error)) from error
-        return enhance_frames(frames, model, mode, device, **options)
+        yield
 
 
 def detect(frames, detection, enhancement):
@@ -69,7 +84,6 @@ def describe_before(model, pixel_size, scale="auto", **_):
 
 
 def _describe(frame, model, pixel_size, scale):
-    from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequency
     from hyperspy_stem_enhance.models import registry
 
     found = _checks.describe_defects(frame)

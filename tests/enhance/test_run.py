@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hyperspy_stem_enhance.enhance import parts
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import psnr
 from hyperspy_stem_enhance.simulate.scene import draw_scene
@@ -117,3 +118,30 @@ def test_memory_order_does_not_matter(scene):
 def test_bad_input_is_named(frames, arguments, message):
     with pytest.raises(ValueError, match=message):
         enhance_frames(frames, **arguments)
+
+
+class TestLargeFrames:
+    @pytest.fixture(autouse=True)
+    def small_parts(self, monkeypatch):
+        monkeypatch.setattr(parts, "SIZE", 448)
+
+    @pytest.fixture
+    def large(self):
+        return draw_lattice(5, 0, (400, 640))
+
+    def test_parts_leave_no_seam(self, large, monkeypatch):
+        cut = enhance_frames(large.noisy[None])[0]
+        monkeypatch.setattr(parts, "SIZE", 2048)
+        whole = enhance_frames(large.noisy[None])[0]
+        difference = np.abs(cut - whole)
+        assert difference.max() > 0
+        assert np.quantile(difference, 0.999) < 0.02 * np.ptp(whole)
+
+    def test_empty_parts_are_zero_or_missing(self, large):
+        frame = large.noisy.copy()
+        frame[:, 190:] = 7
+        assert not enhance_frames(frame[None])[0, :, 360:].any()
+        frame[:, 190:] = np.nan
+        enhanced = enhance_frames(frame[None])[0]
+        assert np.isnan(enhanced[:, 360:]).all()
+        assert np.isfinite(enhanced[:, :190]).all()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hyperspy_stem_enhance as hse
+from hyperspy_stem_enhance.enhance import parts
 from hyperspy_stem_enhance.noise.record import RECORD_NAMES
 from hyperspy_stem_enhance.signals.stem_image import LazySTEMImage, STEMImage
 
@@ -362,3 +363,30 @@ class TestScale:
     def test_unknown_scales_are_refused(self, make_images, method):
         with pytest.raises(ValueError, match="scale='own'"):
             getattr(make_images(), method)(scale="own")
+
+
+class TestLargeFrames:
+    @pytest.fixture(autouse=True)
+    def small_parts(self, monkeypatch):
+        monkeypatch.setattr(parts, "SIZE", 352)
+
+    @pytest.mark.parametrize("nav_shape", [(), (2,)])
+    def test_lazy_parts_equal_the_eager_frame(self, make_images, nav_shape):
+        s = make_images(nav_shape, shape=(64, 400))
+        expected = s.enhance_sfin(scale=1).data
+        for chunks in ((*nav_shape, 64, 400), (*(1,) * len(nav_shape), 20, 37)):
+            lazy = s.as_lazy()
+            lazy.data = lazy.data.rechunk(chunks)
+            result = lazy.enhance_sfin(scale=1)
+            assert max(result.data.chunks[-1]) < 400
+            np.testing.assert_allclose(result.data.compute(), expected, atol=1e-4)
+
+    def test_part_without_pixels_is_named_and_the_rest_enhanced(self, make_images):
+        s = make_images(shape=(64, 400)).as_lazy()
+        data = s.data.compute()
+        data[:, 70:] = np.nan
+        s.data = da.from_array(data, chunks=(64, 100))
+        with pytest.warns(UserWarning, match="a part of the image cannot be used"):
+            result = s.enhance_sfin(scale=1).data.compute()
+        assert np.isnan(result[:, 300:]).all()
+        assert np.isfinite(result[:, :70]).all()
