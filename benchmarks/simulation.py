@@ -1,15 +1,15 @@
 """Images simulated per second, and how the time grows with pixels and columns.
 
 Processor time of one core, so that other work on the machine counts little;
-then, by the clock, the rate of `make_dataset` on threads and of `draw_scene`
-on processes, which other work does slow down.
+then rates by the clock, on processes and on threads, which other work does
+slow down.
 
     python benchmarks/simulation.py [--images 200] [--workers 2]
 """
 
 import argparse
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -23,6 +23,7 @@ SEED = 4100
 SIDES = (256, 512, 1024, 2048)
 COLUMNS = (100, 1000, 10000, 100000)
 WARM_UP = 5
+ROUNDS = 4
 
 
 def processor_ms(function, arguments):
@@ -53,6 +54,11 @@ def report_kinds(n_images):
     for noise in NOISE_KINDS:
         ms = processor_ms(partial(draw, noise=noise), range(n_images))
         print(f"| {noise} | {ms:.1f} | {1e3 / ms:.0f} |")
+    ms = processor_ms(
+        partial(make_dataset, num_workers=1, show_progressbar=False), [n_images]
+    )
+    ms /= n_images
+    print(f"| mixed, by make_dataset | {ms:.1f} | {1e3 / ms:.0f} |")
     ms = processor_ms(partial(draw_recipe, SEED), range(n_images))
     print(f"\nOf these, drawing what a frame is to be: {ms:.2f} ms")
 
@@ -80,20 +86,29 @@ def report_columns():
 
 
 def report_workers(n_images, workers):
-    """Print the rates by the clock."""
-    print("\n| by the clock | images per second |\n|---|---|")
-    for n_threads in (1, workers):
-        started = time.perf_counter()
-        make_dataset(n_images, num_workers=n_threads, show_progressbar=False)
-        rate = n_images / (time.perf_counter() - started)
-        print(f"| make_dataset, {n_threads} thread(s) | {rate:.0f} |")
-    for n_processes in (1, workers):
-        with ProcessPoolExecutor(n_processes) as pool:
-            list(pool.map(draw, range(WARM_UP * workers)))
+    """Print rates by the clock; each is the best of rounds taken in turns."""
+    pools = {
+        "1 process": ProcessPoolExecutor(1),
+        f"{workers} processes": ProcessPoolExecutor(workers),
+        f"{workers} threads": ThreadPoolExecutor(workers),
+    }
+    rates = {name: [] for name in (*pools, f"make_dataset, {workers} threads")}
+    for round_number in range(ROUNDS + 1):
+        for name, pool in pools.items():
             started = time.perf_counter()
             list(pool.map(draw, range(n_images), chunksize=8))
-            rate = n_images / (time.perf_counter() - started)
-        print(f"| draw_scene, {n_processes} process(es) | {rate:.0f} |")
+            if round_number:  # the first warms up
+                rates[name].append(n_images / (time.perf_counter() - started))
+        started = time.perf_counter()
+        make_dataset(n_images, num_workers=workers, show_progressbar=False)
+        if round_number:
+            name = f"make_dataset, {workers} threads"
+            rates[name].append(n_images / (time.perf_counter() - started))
+    for pool in pools.values():
+        pool.shutdown()
+    print("\n| by the clock | images per second |\n|---|---|")
+    for name, values in rates.items():
+        print(f"| {name} | {max(values):.0f} |")
 
 
 def main():

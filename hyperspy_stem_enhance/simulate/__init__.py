@@ -6,7 +6,7 @@ from .dataset import SimulatedDataset, make_dataset
 from .frames import frame_table
 from .noise import FrameNoise
 from .own_structures import from_atoms, structure_from_atoms
-from .scene import Scene, draw_scene
+from .scene import Recipe, Scene, draw_recipe, draw_scene
 from .structures import STRUCTURES, ProjectedStructure
 
 __all__ = [
@@ -14,9 +14,11 @@ __all__ = [
     "STRUCTURES",
     "FrameNoise",
     "ProjectedStructure",
+    "Recipe",
     "Scene",
     "SimulatedDataset",
     "add_noise",
+    "draw_recipe",
     "draw_scene",
     "frame_table",
     "from_atoms",
