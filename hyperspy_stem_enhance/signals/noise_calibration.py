@@ -1,6 +1,5 @@
 """The signal that holds the noise parameters of each image."""
 
-import sys
 import warnings
 from dataclasses import replace
 from html import escape
@@ -19,6 +18,11 @@ from hyperspy_stem_enhance.noise.readings import (
     read_values,
 )
 from hyperspy_stem_enhance.noise.record import RECORD_NAMES, from_record
+from hyperspy_stem_enhance.signals._image_index import (
+    image_index,
+    image_names,
+    outside_level,
+)
 
 # Written by other steps about the image, wrong for its parameters.
 _DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers", "STEM_enhance")
@@ -283,7 +287,7 @@ class NoiseCalibration(BaseSignal):
         """
         from hyperspy_stem_enhance.noise.summary import summarise
 
-        return summarise(self._rows(), self._frame_names(), dark_level)
+        return summarise(self._rows(), image_names(self.data.shape[:-1]), dark_level)
 
     def _repr_html_(self):
         if self.axes_manager.signal_size not in (
@@ -357,28 +361,9 @@ class NoiseCalibration(BaseSignal):
         """Table of what a function reads from the result of each image."""
         import pandas as pd
 
-        axes = sorted(
-            self.axes_manager.navigation_axes, key=lambda axis: axis.index_in_array
-        )
-        index = None
-        if len(axes) == 1:
-            index = pd.Index(axes[0].axis, name=_axis_label(axes[0], 0))
-        elif axes:
-            names = [_axis_label(axis, number) for number, axis in enumerate(axes)]
-            index = pd.MultiIndex.from_product(
-                [axis.axis for axis in axes], names=names
-            )
         values = [read(result, dark_level) for result in results]
+        index = image_index(self.axes_manager)
         return pd.DataFrame(values, index=index, columns=list(READING_NAMES))
-
-    def _frame_names(self):
-        """Names of the images as HyperSpy finds them: fastest axis first."""
-        shape = self.data.shape[:-1]
-        return [
-            f"inav[{', '.join(map(str, reversed(index)))}]"
-            for index in np.ndindex(shape)
-            if shape
-        ]
 
     def warn_of_notes(self):
         """Warn of what puts images in doubt, once for each kind.
@@ -389,8 +374,9 @@ class NoiseCalibration(BaseSignal):
             With the images that have it. ``calibrate_noise`` and
             ``compute`` do this.
         """
-        for text in describe_notes(self.to_results(), self._frame_names()).values():
-            warnings.warn(text, UserWarning, stacklevel=_outside())
+        names = image_names(self.data.shape[:-1])
+        for text in describe_notes(self.to_results(), names).values():
+            warnings.warn(text, UserWarning, stacklevel=outside_level())
 
     def _calibrate_again(self, frame):
         """Calibrate an image as it was, with the curves."""
@@ -451,15 +437,6 @@ class LazyNoiseCalibration(LazySignal, NoiseCalibration):
         self.warn_of_notes()
 
 
-def _outside():
-    """Frames between the caller and the first one outside of the packages."""
-    level, frame = 1, sys._getframe(1)
-    inside = ("hyperspy.", "hyperspy_stem_enhance.")
-    while frame and f"{frame.f_globals.get('__name__', '')}.".startswith(inside):
-        level, frame = level + 1, frame.f_back
-    return level
-
-
 def _check_navigation(shape, image):
     expected = image.axes_manager._navigation_shape_in_array
     if tuple(shape) != tuple(expected):
@@ -467,9 +444,3 @@ def _check_navigation(shape, image):
             f"image has the navigation shape {tuple(expected)} (array order), the "
             f"calibration {tuple(shape)}; give the images that were calibrated."
         )
-
-
-def _axis_label(axis, number):
-    name = axis.name if isinstance(axis.name, str) and axis.name else f"axis {number}"
-    units = axis.units if isinstance(axis.units, str) and axis.units else ""
-    return f"{name} ({units})" if units else name

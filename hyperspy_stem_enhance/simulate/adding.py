@@ -6,7 +6,15 @@ from ..noise.parameters import NoiseParameters
 from .noise import FrameNoise, frame_noise_from
 
 
-def add_noise(signal, noise, seed=0, *, lazy_output=None, show_progressbar=None):
+def add_noise(
+    signal,
+    noise,
+    seed=0,
+    *,
+    fast_axis="x",
+    lazy_output=None,
+    show_progressbar=None,
+):
     """Add noise to the images of any HyperSpy signal.
 
     Parameters
@@ -19,6 +27,8 @@ def add_noise(signal, noise, seed=0, *, lazy_output=None, show_progressbar=None)
     seed : int, default 0
         The noise of a frame depends on the seed and its position in the
         series alone, however the data are chunked.
+    fast_axis : {"x", "y"}, default "x"
+        Axis along which the beam scans a line, as of ``calibrate_noise``.
     lazy_output : bool, optional
         By default, lazy if the signal is.
     show_progressbar : bool, optional
@@ -33,6 +43,8 @@ def add_noise(signal, noise, seed=0, *, lazy_output=None, show_progressbar=None)
     ------
     TypeError
         If the images are not real, or `noise` is neither type.
+    ValueError
+        If `fast_axis` is neither "x" nor "y".
 
     Examples
     --------
@@ -54,10 +66,12 @@ def add_noise(signal, noise, seed=0, *, lazy_output=None, show_progressbar=None)
         raise TypeError(
             f"noise={noise!r} is not understood; give a FrameNoise or NoiseParameters."
         )
+    if fast_axis not in ("x", "y"):
+        raise ValueError(f"fast_axis={fast_axis!r} is unknown; use 'x' or 'y'.")
     data = map_frames(
         signal,
         _noisy_frames,
-        kwargs={"noise": noise, "seed": seed},
+        kwargs={"noise": noise, "seed": seed, "turned": fast_axis == "y"},
         numbered=True,
         lazy_output=lazy_output,
         show_progressbar=show_progressbar,
@@ -68,8 +82,9 @@ def add_noise(signal, noise, seed=0, *, lazy_output=None, show_progressbar=None)
     return result
 
 
-def _noisy_frames(frames, numbers, noise, seed):
-    return [
-        noise.apply(np.random.default_rng([seed, int(number)]), frame)
-        for frame, number in zip(frames, numbers, strict=True)
-    ]
+def _noisy_frames(frames, numbers, noise, seed, turned):
+    noisy = []
+    for frame, number in zip(frames, numbers, strict=True):
+        rng = np.random.default_rng([seed, int(number)])
+        noisy.append(noise.apply(rng, frame.T).T if turned else noise.apply(rng, frame))
+    return noisy
