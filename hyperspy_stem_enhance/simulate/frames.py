@@ -1,6 +1,6 @@
 """The table of what each frame of a data set is, kept in its metadata."""
 
-from dataclasses import asdict, fields
+from dataclasses import fields
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _BACKGROUND_NAMES = PARAMETER_NAMES[1:3]  # the others are those of the noise
 
 
 def frame_columns(recipes):
-    """Columns of the table, as plain lists that any file can hold.
+    """Columns of the table, as arrays that any file can hold.
 
     Parameters
     ----------
@@ -22,24 +22,25 @@ def frame_columns(recipes):
 
     Returns
     -------
-    dict of str to list
+    dict of str to numpy.ndarray or dict
         ``arrangement``, ``structure``, ``zone_axis`` and ``kind`` (of
-        noise) as text; ``contrast``, ``background_min``,
-        ``background_max`` and every parameter of `FrameNoise` as floats,
-        NaN where a frame has none.
+        noise) as numbers, which count the text of ``names``;
+        ``contrast``, ``background_min``, ``background_max`` and every
+        parameter of `FrameNoise` as floats, NaN where a frame has none.
     """
-    columns = {name: [getattr(r, name) for r in recipes] for name in _TEXT}
-    columns["contrast"] = [float(recipe.contrast) for recipe in recipes]
+    columns, names = {}, {}
+    for name in _TEXT:  # files hold arrays of numbers best
+        text = [getattr(recipe, name) for recipe in recipes]
+        names[name] = sorted(set(text))
+        columns[name] = np.array([names[name].index(value) for value in text])
+    columns["contrast"] = np.array([float(recipe.contrast) for recipe in recipes])
     for name in _BACKGROUND_NAMES:
-        columns[name] = [
-            float(getattr(recipe.parameters, name, np.nan)) for recipe in recipes
-        ]
-    noises = [asdict(recipe.noise) for recipe in recipes]
-    for name in NOISE_NAMES:
-        columns[name] = [
-            np.nan if noise[name] is None else float(noise[name]) for noise in noises
-        ]
-    return columns
+        values = [getattr(recipe.parameters, name, np.nan) for recipe in recipes]
+        columns[name] = np.array(values, float)
+    for name in NOISE_NAMES:  # of levels, None becomes NaN
+        values = [getattr(recipe.noise, name) for recipe in recipes]
+        columns[name] = np.array(values, float)
+    return columns | {"names": names}
 
 
 def frame_table(signal):
@@ -85,8 +86,12 @@ def frame_table(signal):
             "make_dataset made."
         )
     # Files keep the columns, but not their order
-    columns = [*_TEXT, "contrast", *_BACKGROUND_NAMES, *NOISE_NAMES]
-    table = pd.DataFrame(node.as_dictionary())[columns]
+    columns = node.as_dictionary()
+    names = columns.pop("names")
+    for name in _TEXT:
+        columns[name] = np.array(names[name], object)[columns[name]]
+    order = [*_TEXT, "contrast", *_BACKGROUND_NAMES, *NOISE_NAMES]
+    table = pd.DataFrame(columns)[order]
     table.insert(0, "index", np.arange(len(table)))
     shape = tuple(int(n) for n in signal.metadata.get_item(NODE + ".navigation_shape"))
     return table.iloc[_rows(signal, shape)].reset_index(drop=True)

@@ -22,7 +22,7 @@ from .kinds import (
 from .noise import FrameNoise, frame_noise_from
 from .render import render_columns
 
-_MARGIN = 4  # pixels, so that displaced rows bring in what lies beside
+_MARGIN = 8  # pixels, so that displaced rows bring in what lies beside
 _LABEL_SIGMA = 0.4  # of a dot, relative to its column
 _LEAST_LABEL_SIGMA = 1.0  # pixels
 
