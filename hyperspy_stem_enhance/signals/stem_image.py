@@ -105,7 +105,7 @@ class STEMImageMixin:
         >>> counts = np.random.default_rng(0).poisson(20, (4, 64, 64))
         >>> s = hs.signals.Signal2D(counts)
         >>> s.calibrate_noise(show_progressbar=False)
-        <NoiseCalibration, title: , dimensions: (4|8)>
+        <NoiseCalibration, title: , dimensions: (4|33)>
         """
         from hyperspy_stem_enhance.noise.calibration import (
             calibrate_records,
