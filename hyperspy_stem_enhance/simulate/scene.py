@@ -146,7 +146,9 @@ def draw_scene(
         "published": drawn around the published table; "scanning": its
         terms over a wide range, displaced rows, strong backgrounds;
         "low-dose": electron counting at 0.2 to 150 electrons per pixel;
-        "mixed": one of these per frame. `NoiseParameters`: exactly those.
+        "mixed": one of these per frame. `NoiseParameters`: exactly those,
+        but for the height of columns that would be darker than black;
+        few columns brighter than all others do not count.
     arrangement : str, optional
         One of `arrangements.ARRANGEMENTS`; drawn by default.
     structures : sequence of str or ProjectedStructure, optional
@@ -235,7 +237,7 @@ def _record(rng, recipe, columns, background, mode, with_terms):
     clean = render_columns(
         columns.positions, columns.heights, columns.sigmas, background.shape
     )
-    scale = _gain(columns, clean, recipe.contrast, frame_noise.levels)
+    scale = _gain(columns, clean, recipe)
     if mode == "BF" and clean.max() > 0:  # no column is darker than black
         scale = min(scale, 0.95 * float((background / np.maximum(clean, 1e-3)).min()))
     clean *= np.float32(scale)
@@ -272,17 +274,17 @@ def _crop(image):
     return np.ascontiguousarray(inner, np.float32)
 
 
-def _gain(columns, clean, contrast, levels):
+def _gain(columns, clean, recipe):
     """Factor that gives the columns their contrast."""
     if len(columns) == 0 or clean.max() == 0:
         return 1.0
-    if levels is not None:
-        return contrast / float(clean.max())
-    if columns.reference is not None:
-        return contrast / columns.reference
+    if recipe.noise.levels is not None:
+        return recipe.contrast / float(clean.max())
+    if columns.reference is not None and recipe.parameters is None:
+        return recipe.contrast / columns.reference
     # A few adatoms or overlaps may exceed it: they must not set the scale
     bright = np.quantile(clean[::3, ::3], 0.995)
-    return contrast / max(np.quantile(columns.heights, 0.98), bright)
+    return recipe.contrast / max(np.quantile(columns.heights, 0.98), bright)
 
 
 def check_mode(mode):
