@@ -33,8 +33,8 @@ EXAMPLES = {
     "lattice": (3, ["SrTiO3 [001]"], 0.22),
     "perfect": (1, ["Si [110]"], 0.2),
     "vacancies": (2, ["Pt [001]"], 0.22),
-    "substitutions": (7, ["SrTiO3 [110]"], 0.22),
-    "embedded": (6, ["Pt [110]"], 0.22),
+    "substitutions": (0, ["SrTiO3 [110]"], 0.22),
+    "embedded": (6, ["Pt [001]"], 0.22),
     "strain": (0, ["Pt [001]"], 0.22),
     "wedge": (2, ["NiO [110]"], 0.22),
     "particle": (8, ["Pt [110]"], 0.22),
@@ -44,7 +44,7 @@ EXAMPLES = {
     "adatoms": (8, ["MoS2 [001]"], 0.15),
     "sparse": (7, None, None),
     "random": (2, None, None),
-    "empty": (5, None, None),
+    "empty": (8, None, None),
 }
 CALM = NoiseParameters(130, 20, 70, 0.02, 2.0, 0.02, 5.0, 0.27)
 
@@ -133,11 +133,21 @@ def pixel_size(image, spacing, most):
     return spacing * frequency.flat[np.argmax(spectrum * inside)]
 
 
+def power_profile(image):
+    """Logarithm of the power spectrum, averaged over all directions."""
+    window = np.outer(*(np.hanning(size) for size in image.shape))
+    power = abs(fft2((image - image.mean()) * window)) ** 2
+    frequency = np.hypot(*np.meshgrid(*(fftfreq(size) for size in image.shape)))
+    ring = (frequency * 256).astype(int)
+    total = np.bincount(ring.ravel(), power.ravel())
+    return np.log(total / np.bincount(ring.ravel()))[4:64]
+
+
 def make_comparison():
     """Real images beside simulated ones with their calibrated noise.
 
     The width of the columns is no part of the calibration: of 60 frames
-    the one is shown whose histogram is nearest.
+    the one is shown whose power spectrum is nearest.
     """
     cases = (
         ("haadf/16_STOimage_1.ser", "SrTiO3 [001]", 2.761),  # d(110)
@@ -163,11 +173,10 @@ def make_comparison():
             show_progressbar=False,
         )
         crop = real.data[:256, -256:]
-        levels = np.linspace(0.01, 0.99, 99)
-        wanted = np.quantile(crop, levels)
+        wanted = power_profile(crop)
         nearest = min(
             simulated.noisy.data,
-            key=lambda frame: np.sum((np.quantile(frame, levels) - wanted) ** 2),
+            key=lambda frame: np.sum((power_profile(frame) - wanted) ** 2),
         )
         print(f"{name}: {pixel:.4f} Å per pixel")
         limits = dict(
