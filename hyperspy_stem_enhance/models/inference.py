@@ -8,7 +8,8 @@ Exact algebra on a trained `sfin.SFIN`, no approximation:
 - the two coordinates and the constant that the Fourier unit adds to its
   spectrum become columns of one matrix product, which reads the real and
   imaginary parts of the transform where they lie in memory;
-- sums and ReLUs are taken in place.
+- sums and ReLUs are taken in place, and on a processor no more images go
+  through at once than keep a layer in memory that is used again.
 
 Only the order in which numbers are added changes, so the result differs
 from that of the trained module by the rounding of float32.
@@ -17,6 +18,11 @@ from that of the trained module by the rounding of float32.
 import torch
 from torch import nn
 from torch.nn import functional
+
+
+# Larger tensors are new memory of the system in every layer: 1.3 to 1.8 times
+# the time per image, measured for batches of 8 and 16
+_LAYER_BYTES = 2**24 + 2**20
 
 
 class InferenceSFIN(nn.Module):
@@ -57,6 +63,13 @@ class InferenceSFIN(nn.Module):
         self.eval()
 
     def forward(self, x):
+        if x.device.type != "cpu":
+            return self._run(x)
+        pixels = x.shape[-2] * x.shape[-1] // self.downscale**2
+        n = max(1, _LAYER_BYTES // (4 * len(self.head.weight) * max(1, pixels)))
+        return torch.cat([self._run(part) for part in x.split(n)])
+
+    def _run(self, x):
         if self.downscale > 1:
             x = functional.pixel_unshuffle(x, self.downscale)
         skip = self.head(x)
