@@ -1,0 +1,226 @@
+"""Speed and memory of enhancement, as ratios measured side by side in one run.
+
+    python benchmarks/inference.py [network] [stack] [memory] [frame] [import]
+
+Without a name all parts are run.  Each ratio is the median over rounds in
+which both sides take turns, so that a change of the machine's load meets
+both.  "The plain module" is `models.sfin.SFIN`, the published layers run one
+by one; weights of the full network are random, which costs the same.
+"""
+
+import argparse
+import subprocess
+import sys
+import textwrap
+import time
+from statistics import median
+
+import numpy as np
+import torch
+
+from hyperspy_stem_enhance.models import SFIN, load_model
+from hyperspy_stem_enhance.models.inference import InferenceSFIN
+
+SEED = 90_251
+
+
+def compare(plain, fast, rounds):
+    """Median ratio of the times of two functions, and the median times."""
+    plain(), fast()
+    times = []
+    for _ in range(rounds):
+        pair = []
+        for function in (plain, fast):
+            start = time.perf_counter()
+            function()
+            pair.append(time.perf_counter() - start)
+        times.append(pair)
+    ratio = median(a / b for a, b in times)
+    return ratio, *(median(column) for column in zip(*times, strict=True))
+
+
+def measure_networks(rounds):
+    """Inference forms against the plain module."""
+    torch.manual_seed(SEED)
+    full, small = SFIN().eval(), load_model("sfin-fast")
+    fast_full, fast_small = InferenceSFIN(full), InferenceSFIN(small)
+    print(
+        "\n| network | batch of 256² | plain `sfin` | this | times as fast | "
+        "difference from its plain module |\n|---|---|---|---|---|---|"
+    )
+    for batch in (1, 8):
+        x = torch.randn(batch, 1, 256, 256)
+        for name, fast, module in (
+            ("sfin", fast_full, full),
+            ("sfin-fast", fast_small, small),
+        ):
+            with torch.inference_mode():
+                expected = module(x)
+                error = (fast(x) - expected).abs().max() / np.ptp(expected.numpy())
+                ratio, slow, quick = compare(
+                    lambda x=x: full(x), lambda x=x, fast=fast: fast(x), rounds
+                )
+            print(
+                f"| {name} | {batch} | {slow / batch:.2f} s | {quick / batch:.3f} s "
+                f"| {ratio:.2f} | {error:.0e} of the range |",
+                flush=True,
+            )
+
+
+def _simulated_frames(n, side=256):
+    from hyperspy_stem_enhance.simulate.scene import draw_scene
+
+    distinct = [draw_scene(SEED, i, (side, side)).noisy for i in range(16)]
+    return np.stack([distinct[i % 16] for i in range(n)])
+
+
+def measure_stack(rounds, n=256):
+    """`enhance_sfin` on a lazy stack against the bare network."""
+    import dask.array as da
+    import hyperspy.api as hs
+
+    import hyperspy_stem_enhance as hse
+    from hyperspy_stem_enhance.enhance.normalise import normalise_frame
+
+    frames = _simulated_frames(n)
+    lazy = hs.signals.Signal2D(da.from_array(frames, chunks=(16, 256, 256))).as_lazy()
+    network = InferenceSFIN(load_model("sfin-fast"))
+    values = np.stack([normalise_frame(frame).values for frame in frames])
+    batches = torch.from_numpy(values[:, None]).split(16)
+
+    def bare():
+        with torch.inference_mode():
+            for batch in batches:
+                network(batch)
+
+    def whole():
+        lazy.enhance_sfin(show_progressbar=False).compute(show_progressbar=False)
+
+    ratio, with_all, alone = compare(whole, bare, rounds)
+    print(
+        f"\nLazy stack of {n} frames of 256²: `enhance_sfin` {with_all:.1f} s, the "
+        f"bare network {alone:.1f} s, {ratio:.2f} times (version {hse.__version__})."
+    )
+
+
+_MEMORY = """
+    import resource, dask.array as da, numpy as np, hyperspy.api as hs
+    import hyperspy_stem_enhance, torch
+    torch.nn.functional.conv2d(torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 3, 3))
+    def peak():
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    before = peak()
+    {body}
+    print(f"{{peak() - before:.2f}}")
+"""
+_STACK = """
+    def draw(block_info=None):
+        shape = block_info[None]["chunk-shape"]
+        rng = np.random.default_rng(block_info[None]["chunk-location"])
+        return rng.normal(50, 5, shape)
+    chunks = ((64,) * {n_chunks}, (256,), (256,))
+    data = da.map_blocks(draw, chunks=chunks, dtype="float64")
+    s = hs.signals.Signal2D(data).as_lazy()
+    s.enhance_sfin(scale=1).data.mean(axis=(1, 2)).compute()
+"""
+_FRAME = """
+    import time
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:{side}, :{side}]
+    lattice = np.cos(y / 2.7) * np.cos(x / 3.1) + 1
+    data = rng.poisson(20 * lattice).astype("uint16")
+    del y, x, lattice
+    s = hs.signals.Signal2D(data)
+    before = peak()
+    start = time.perf_counter()
+    s.enhance_sfin(show_progressbar=False)
+    print(f"{{time.perf_counter() - start:.1f}}", end=" ")
+"""
+
+
+def _run_apart(body):
+    code = textwrap.dedent(_MEMORY).format(body=textwrap.dedent(body).strip())
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return [float(number) for number in result.stdout.split()]
+
+
+def measure_memory(gigabytes):
+    """Peak memory while lazy stacks of growing size go through."""
+    print("\n| lazy stack of 256², float64 | peak above the interpreter with imports |")
+    print("|---|---|")
+    for part in (0.25, 0.5, 1.0):
+        n_chunks = max(1, round(part * gigabytes * 1e9 / (64 * 8 * 256**2)))
+        (peak,) = _run_apart(_STACK.format(n_chunks=n_chunks))
+        size = n_chunks * 64 * 8 * 256**2 / 1e9
+        print(f"| {size:.2f} GB | {peak:.2f} GB |", flush=True)
+
+
+def measure_frame(side=4096):
+    """Time and memory of one large frame, and whether its tiles show."""
+    from hyperspy_stem_enhance.enhance.run import enhance_frames
+    from hyperspy_stem_enhance.simulate.scene import draw_scene
+
+    seconds, peak = _run_apart(_FRAME.format(side=side))
+    scene = draw_scene(SEED, 5, (side, side), noise="published", arrangement="lattice")
+    shift = 96  # half of what separates neighbouring tiles
+    one = enhance_frames(scene.noisy[None])[0, shift:, shift:]
+    other = enhance_frames(scene.noisy[None, shift:, shift:])[0]
+    inside = (slice(160, -160),) * 2
+    difference = np.abs(one - other)[inside] / np.ptp(one)
+    print(
+        f"\nFrame of {side}² with sfin-fast: {seconds:.0f} s, peak {peak:.2f} GB above "
+        f"the image in memory. Two tilings shifted by {shift} pixels differ by "
+        f"{np.quantile(difference, 0.999):.2%} of the range at the 99.9th percentile, "
+        f"{difference.max():.2%} at most."
+    )
+
+
+def measure_import(rounds):
+    """What importing this package adds to importing HyperSpy."""
+
+    def run(code):
+        subprocess.run([sys.executable, "-c", code], check=True)
+
+    ratio, ours, theirs = compare(
+        lambda: run("import hyperspy.api as hs; import hyperspy_stem_enhance"),
+        lambda: run("import hyperspy.api as hs"),
+        rounds,
+    )
+    print(
+        f"\n`import hyperspy_stem_enhance` after `hyperspy.api`: {ours:.2f} s against "
+        f"{theirs:.2f} s, {ratio:.2f} times."
+    )
+
+
+def main():
+    """Run the chosen parts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parts = ("network", "stack", "memory", "frame", "import")
+    parser.add_argument("parts", nargs="*", help=", ".join(parts))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--gigabytes", type=float, default=1)
+    arguments = parser.parse_args()
+    chosen = arguments.parts or parts
+    print(
+        f"PyTorch {torch.__version__}, {torch.get_num_threads()} threads, median of "
+        f"{arguments.rounds} rounds, seed {SEED}."
+    )
+    if "network" in chosen:
+        measure_networks(arguments.rounds)
+    if "stack" in chosen:
+        measure_stack(max(1, arguments.rounds // 2))
+    if "memory" in chosen:
+        measure_memory(arguments.gigabytes)
+    if "frame" in chosen:
+        measure_frame()
+    if "import" in chosen:
+        measure_import(arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()
