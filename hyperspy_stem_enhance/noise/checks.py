@@ -17,9 +17,9 @@ _ERRORS = 6.0  # standard errors of it
 _FAR = 3.0  # ranges of all other pixels from their middle: a hot pixel
 
 _CORRELATED = (
-    "noise correlated between neighbouring pixels (filtered, resampled or binned?): "
-    "the pointwise noise found is its uncorrelated part alone; calibrate images as "
-    "they were recorded"
+    "noise correlated between neighbouring pixels (filtered, resampled or binned, or a "
+    "detector slower than the scan?): the pointwise noise found is its uncorrelated "
+    "part alone; calibrate images as they were recorded"
 )
 _WRONG_AXIS = (
     "noise correlated along the columns of the array instead of the rows (is the fast "
