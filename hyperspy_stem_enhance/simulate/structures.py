@@ -1,8 +1,8 @@
 """Projected structures: where columns stand and how each of them looks.
 
 Each structure is the two-dimensional unit cell seen along a zone axis.
-Those of `STRUCTURES` lie as a table beside this file, so that they load
-without ase.
+Those of `STRUCTURES` lie in a table beside this file, which `column_table`
+makes out of `crystals` by multislice; reading it takes neither ase nor abTEM.
 """
 
 import json
@@ -12,6 +12,7 @@ from importlib.resources import files
 import numpy as np
 
 from ..noise.parameters import MODES
+from .approximation import relative
 
 
 @dataclass(frozen=True)
@@ -93,18 +94,27 @@ class ProjectedStructure:
 def _read_structures():
     text = files(__package__).joinpath("structures.json").read_text("utf-8")
     return {
-        name: ProjectedStructure(
-            name,
-            np.array(entry["cell"]),
-            np.array(entry["sites"]),
-            tuple(entry["columns"]),
-            tuple(entry["zone_axis"]),
-            entry["source"],
-            {mode: np.array(values) for mode, values in entry["heights"].items()},
-            {mode: np.array(values) for mode, values in entry["widths"].items()},
-        )
-        for name, entry in json.loads(text).items()
+        name: _structure(name, entry)
+        for name, entry in json.loads(text)["structures"].items()
     }
+
+
+def _structure(name, entry):
+    heights, widths = {}, {}
+    for mode in MODES:
+        heights[mode], widths[mode] = relative(
+            entry[mode]["heights"], entry[mode]["widths"]
+        )
+    return ProjectedStructure(
+        name,
+        np.array(entry["cell"]),
+        np.array(entry["sites"]),
+        tuple(entry["columns"]),
+        tuple(entry["zone_axis"]),
+        entry["source"],
+        heights,
+        widths,
+    )
 
 
 STRUCTURES = _read_structures()
