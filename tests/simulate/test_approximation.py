@@ -6,6 +6,7 @@ from hyperspy_stem_enhance.simulate.approximation import (
     displacement_of,
     relative,
 )
+from hyperspy_stem_enhance.simulate.structures import STRUCTURES
 
 
 def test_dark_field_grows_with_the_atomic_number():
@@ -53,3 +54,10 @@ def test_bad_arguments_are_named(columns, displacements, message):
 def test_displacement_of_each_element():
     assert displacement_of("O", {"O": 0.1}) == 0.1
     assert displacement_of("Ti", 0.07) == 0.07
+
+
+@pytest.mark.parametrize("mode", ["HAADF", "BF"])
+@pytest.mark.parametrize("structure", STRUCTURES.values(), ids=STRUCTURES)
+def test_estimate_is_near_the_table(structure, mode):
+    heights, _ = approximate_appearance(structure.columns)
+    assert abs(heights[mode] - structure.heights[mode]).max() < 0.21
