@@ -1,11 +1,13 @@
 import json
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
+from hyperspy_stem_enhance.simulate.scene import draw_scene
 from hyperspy_stem_enhance.train import stream
 from hyperspy_stem_enhance.train.loop import (
     averaged_network,
@@ -82,11 +84,14 @@ def test_interrupted_training_goes_on_where_it_was_saved(tmp_path, monkeypatch):
         torch.testing.assert_close(parts[name], tensor, rtol=0, atol=0)
 
 
-def test_training_lowers_the_loss(tmp_path):
-    run(tmp_path, 400, peak_rate=3e-3)
+def test_training_lowers_the_loss(tmp_path, monkeypatch):
+    # Lattices alone, at one scale: what so small a network learns in time
+    alike = partial(draw_scene, arrangement="perfect", pixel_size=0.4)
+    monkeypatch.setattr(stream, "draw_scene", alike)
+    run(tmp_path, 300, peak_rate=3e-3)
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
-    assert losses[-1] < 0.95 * losses[0]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_averaged_network_is_ready_to_use(tmp_path):
