@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import BSpline
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter, sobel
-from scipy.spatial import cKDTree
+
+from .columns import LARGEST_SIGMA, find_columns, typical_sigma
 
 _INTERVALS = 5  # of the spline along each side, at most ...
 _INTERVAL = 50  # ... and pixels in each, at least: wider than columns are apart
@@ -21,9 +21,12 @@ _GRID = 128  # points along a side that the surface is fitted to
 _CELLS = 5  # along each side, whose lowest points start the fit
 _LOWEST = 0.1  # share of them
 _ROUNDS = 2  # of columns and background in turn
-_BRIGHTEST = 0.98  # quantile of the column heights that tells the brightness
-_BLUR = 0.7  # of the image that heights are read from, in widths of a column
-_FAINT = 0.15  # columns below this share of the bright ones are left out
+_BINNED_SIGMA = 2.0  # pixels: images are binned as long as columns stay wider
+_LARGEST_BIN = 4
+_SMALLEST_SIDE = 96  # pixels, of a binned image
+_MANY = 10  # columns: so many, however wide, are a lattice
+_SIZES = (1.5, 3.0)  # pixels: columns looked for where only waves are found
+_SIGNIFICANT = 6.0  # SDs of its noise that the brightest column stands out
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,18 @@ class Background:
         Height of the brightest columns over it; NaN without columns.
     n_columns : int
         How many columns were found.
+    low_error, high_error, brightness_error : float
+        Standard errors; for the most part of what columns that overlap
+        hide of the background, by its scatter over simulated images.
     """
 
     low: float
     high: float
     brightness: float
     n_columns: int
+    low_error: float
+    high_error: float
+    brightness_error: float
 
 
 def measure_background(image, structure, row_noise, structure_sd):
@@ -74,29 +83,98 @@ def measure_background(image, structure, row_noise, structure_sd):
     >>> round(found.low), round(found.brightness)
     (20, 50)
     """
-    surface = _Surface(image.shape, structure_sd)
-    background = surface.fit(structure)
-    columns = None
+    background = _Surface(structure.shape, structure_sd).fit(structure)
+    sigma = typical_sigma(structure - background)
+    factor = _choose_bin(sigma, structure.shape)
+    image, structure, background = (
+        _binned(array, factor) for array in (image, structure, background)
+    )
+    row_noise = _binned_rows(row_noise, factor)
+    surface = _Surface(structure.shape, structure_sd, _INTERVAL // factor)
+    columns = model = None
     for _ in range(_ROUNDS):
-        found = _Columns.find(image - background, structure - background)
+        raised = image - background
+        guide = structure - background
+        size = typical_sigma(guide)
+        found = find_columns(raised, guide, size, structure_sd)
+        if not _are_columns(found, factor):
+            found = _find_small(raised, row_noise, factor)
         if found is None:
             break
         columns = found
-        background = surface.fit(structure - columns.render(image.shape))
+        model = columns.render(structure.shape)
+        hidden = columns.beside_border(structure.shape)
+        background = surface.fit(structure - model, hidden)
     low, high = float(background.min()), float(background.max())
     if columns is None:
-        return Background(low, high, np.nan, 0)
-    brightness = columns.brightness(row_noise)
-    return Background(low, high, brightness, len(columns.heights))
+        return Background(low, high, np.nan, 0, structure_sd, structure_sd, np.nan)
+    noise = columns.height_noise(row_noise)
+    brightness = columns.brightness(noise)
+    covered = float(model.mean())  # more than the background, as columns overlap
+    errors = (
+        np.hypot(structure_sd, 0.18 * np.sqrt(covered * brightness)),
+        np.hypot(structure_sd, max(0.75 * covered, 0.02 * brightness)),
+        np.hypot(0.07 * brightness, 1.25 * noise),
+    )
+    # a mean over pixels has lowered the heights
+    brightness *= 1 + (factor**2 - 1) / 12 / (factor * columns.sigma) ** 2
+    n_columns = int(columns.inside.sum())
+    return Background(low, high, brightness, n_columns, *map(float, errors))
+
+
+def _are_columns(found, factor):
+    """Whether what was found is more than waves of the background."""
+    if found is None:
+        return False
+    return found.sigma * factor < LARGEST_SIGMA or len(found.heights) >= _MANY
+
+
+def _find_small(raised, row_noise, factor):
+    """Find a few small columns, which are lost in an estimate of the structure."""
+    best, best_ratio = None, _SIGNIFICANT
+    for size in _SIZES:
+        found = find_columns(raised, raised, size / factor)
+        if found is None or found.sigma * factor >= LARGEST_SIGMA:
+            continue
+        noise = found.height_noise(row_noise)
+        ratio = found.brightness(noise) / max(noise, 1e-30)
+        if ratio > best_ratio:
+            best, best_ratio = found, ratio
+    return best
+
+
+def _choose_bin(sigma, shape):
+    """Side of the bins that columns of some width allow."""
+    largest = min(_LARGEST_BIN, min(shape) // _SMALLEST_SIDE)
+    return int(np.clip(sigma // _BINNED_SIGMA, 1, max(largest, 1)))
+
+
+def _binned(array, factor):
+    """Mean over square bins; rows and columns left over are cut off."""
+    if factor == 1:
+        return array
+    rows, columns = (n // factor for n in array.shape)
+    cut = array[: rows * factor, : columns * factor]
+    return cut.reshape(rows, factor, columns, factor).mean((1, 3), dtype=np.float32)
+
+
+def _binned_rows(row_noise, factor):
+    """Noise that has the SD and the correlation along the rows of bins."""
+    if factor == 1:
+        return row_noise
+    rows, columns = (n // factor for n in row_noise.shape)
+    cut = row_noise[: rows * factor : factor, : columns * factor]
+    along = cut.reshape(rows, columns, factor).mean(2, dtype=np.float32)
+    return along / np.float32(np.sqrt(factor))
 
 
 class _Surface:
     """Smooth surface below what stands out of it."""
 
-    def __init__(self, shape, noise_sd):
+    def __init__(self, shape, noise_sd, interval=_INTERVAL):
         self.noise_sd = noise_sd
         self.at = [np.unique(np.linspace(0, n - 1, _GRID).astype(int)) for n in shape]
-        counts = [int(np.clip(n // _INTERVAL, 1, _INTERVALS)) for n in shape]
+        counts = [int(np.clip(n // interval, 1, _INTERVALS)) for n in shape]
         self.basis, self.full, bend = [], [], []
         for at, size, n in zip(self.at, shape, counts, strict=True):
             self.basis.append(_spline_basis(at / (size - 1), n))
@@ -109,14 +187,18 @@ class _Surface:
         rows, columns = (np.eye(len(b)) for b in bend)
         self.bending = np.kron(bend[0], columns) + np.kron(rows, bend[1])
 
-    def fit(self, image):
+    def fit(self, image, hidden=None):
         """Fit the surface; returns it with the shape of the image."""
         points = image[np.ix_(*self.at)].astype(float)
         weights = _lowest_points(points)
+        seen = 1.0
+        if hidden is not None and hidden.any():
+            seen = np.where(hidden[np.ix_(*self.at)], 1e-3, 1.0)
+            weights *= seen
         for _ in range(25):
             coefficients = self._solve(points, weights)
             above = points - self.basis[0] @ coefficients @ self.basis[1].T
-            below = above[above < 0]
+            below = above[(above < 0) & (seen == 1)]
             if below.size < 2 or below.std() == 0:
                 break
             # those above twice the spread below it stand out; that spread is
@@ -124,7 +206,7 @@ class _Surface:
             spread = max(below.std(), self.noise_sd)
             edge = max(2 * below.std() - below.mean(), 2.5 * self.noise_sd)
             steep = np.clip(2 * (above - edge) / spread, -50, 50)
-            updated = 1 / (1 + np.exp(steep))
+            updated = seen / (1 + np.exp(steep))
             change = np.abs(updated - weights).sum()
             weights = updated
             if change < 0.005 * weights.sum():
@@ -161,117 +243,3 @@ def _spline_basis(position, n_intervals):
     """Cubic B-splines over [0, 1], shape (points, n_intervals + 3)."""
     knots = np.concatenate([[0] * 3, np.linspace(0, 1, n_intervals + 1), [1] * 3])
     return BSpline.design_matrix(position, knots, 3).toarray()
-
-
-@dataclass
-class _Columns:
-    """Columns as Gaussians of one width."""
-
-    at: tuple  # rows, columns: integers
-    shift: np.ndarray  # (2, n), to the sub-pixel position
-    sigma: float
-    heights: np.ndarray
-
-    @classmethod
-    def find(cls, raised, structure):
-        """Find the columns in an image without background, or None."""
-        size = _typical_sigma(structure)
-        smooth = gaussian_filter(structure, 0.4 * size)
-        below = smooth[smooth < 0]
-        noise = np.sqrt(np.mean(below**2)) if below.size else 0.0
-        peak = smooth == maximum_filter(smooth, 2 * max(1, round(size)) + 1)
-        peak &= smooth > 5 * noise
-        peak[[0, -1]] = peak[:, [0, -1]] = False
-        rows, columns = np.nonzero(peak)
-        if len(rows) == 0:
-            return None
-        heights = smooth[rows, columns]
-        bright = heights > _FAINT * np.quantile(heights, 0.9)
-        at = rows[bright], columns[bright]
-        sigma = size
-        for _ in range(2):
-            # the image itself, whose noise averages out over the columns
-            sigma, shift = _measure_sigma(
-                gaussian_filter(raised, 0.6 * sigma), at, 0.6 * sigma
-            )
-        found = cls(at, shift, sigma, np.zeros(len(at[0])))
-        found._fit_heights(raised)
-        return found
-
-    def _fit_heights(self, raised):
-        """Heights of overlapping Gaussians, by Jacobi iterations."""
-        blur = _BLUR * self.sigma
-        wide = np.hypot(self.sigma, blur)
-        gain = (wide / self.sigma) ** 2
-        left = gaussian_filter(raised, blur)[self.at] * gain
-        tree = cKDTree((np.stack(self.at) + self.shift).T)
-        overlap = tree.sparse_distance_matrix(
-            tree, 3.5 * wide, output_type="coo_matrix"
-        )
-        overlap.data = np.exp(-0.5 * (overlap.data / wide) ** 2)
-        overlap = overlap.tocsr()
-        relax = 1 / np.maximum(np.asarray(overlap.sum(1)).ravel(), 1)
-        self.heights = left.copy()
-        for _ in range(20):
-            step = relax * (left - overlap @ self.heights)
-            self.heights = np.clip(self.heights + step, 0, None)
-
-    def render(self, shape):
-        """Image of the columns."""
-        deltas = np.zeros(shape, np.float32)
-        position = np.stack(self.at) + self.shift
-        corner = np.floor(position).astype(int)
-        part = position - corner
-        for down in (0, 1):
-            for across in (0, 1):
-                share = np.abs(1 - down - part[0]) * np.abs(1 - across - part[1])
-                index = (
-                    np.clip(corner[0] + down, 0, shape[0] - 1),
-                    np.clip(corner[1] + across, 0, shape[1] - 1),
-                )
-                np.add.at(deltas, index, (share * self.heights).astype(np.float32))
-        return gaussian_filter(deltas, self.sigma, mode="constant") * np.float32(
-            2 * np.pi * self.sigma**2
-        )
-
-    def brightness(self, row_noise):
-        """Quantile of the heights, less the spread that noise gives them."""
-        blur = _BLUR * self.sigma
-        along = gaussian_filter1d(row_noise, blur, axis=1)
-        # rows are independent: their variances add with squared weights
-        variance = gaussian_filter1d(along**2, blur / np.sqrt(2), axis=0)[self.at]
-        variance *= (1 + _BLUR**2) ** 2 / max(2 * np.sqrt(np.pi) * blur, 1)
-        total = self.heights.var()
-        kept = max(total - float(variance.mean()), 0) / max(total, 1e-30)
-        mean = self.heights.mean()
-        top = np.quantile(self.heights, _BRIGHTEST)
-        return float(mean + (top - mean) * np.sqrt(kept))
-
-
-def _typical_sigma(structure):
-    """Width of the columns: for Gaussians, energy over that of the slopes."""
-    raised = np.clip(structure, 0, None)
-    slopes = (sobel(raised, 0) / 8) ** 2 + (sobel(raised, 1) / 8) ** 2
-    energy = float((raised**2).mean())
-    return float(np.clip(np.sqrt(energy / max(float(slopes.mean()), 1e-30)), 0.8, 12))
-
-
-def _measure_sigma(smooth, at, blur):
-    """Common width of the columns, and the shifts to their centres."""
-    rows, columns = at
-    here = smooth[at]
-    up, down = smooth[rows - 1, columns], smooth[rows + 1, columns]
-    left, right = smooth[rows, columns - 1], smooth[rows, columns + 1]
-    bend_rows, bend_columns = 2 * here - up - down, 2 * here - left - right
-    bright = here >= np.median(here)
-    ratio = (bend_rows + bend_columns)[bright].sum() / (4 * here[bright].sum())
-    # exact for a Gaussian sampled at its centre and one pixel beside
-    total = -0.5 / np.log(np.clip(1 - ratio, 1e-3, 1 - 1e-6))
-    sigma = float(np.sqrt(np.clip(total - blur**2, 0.5, 150)))
-    shift = np.stack(
-        [
-            (down - up) / 2 / np.maximum(bend_rows, 1e-20),
-            (right - left) / 2 / np.maximum(bend_columns, 1e-20),
-        ]
-    )
-    return sigma, np.clip(shift, -0.5, 0.5)

@@ -34,10 +34,10 @@ class CalibrationResult:
         Distribution of the pointwise noise divided by its SD.
     mode : {"HAADF", "BF"}
     standard_errors : NoiseParameters
-        Standard errors of the parameters of the noise; NaN where they are
-        not estimated: background and brightness, whose errors are not
-        random, and all of the paper's method. That of the pointwise
-        intercept holds where intensity is zero in the image's units.
+        Standard errors; NaN for parameters that are NaN, and for all of
+        the paper's method. That of the pointwise intercept holds where
+        intensity is zero in the image's units. Those of brightness and
+        background are of the scatter over simulated images.
     levels : NoiseLevels
         Intensity and noise over the image, and the line of its variance.
     checks : ImageChecks
@@ -111,6 +111,9 @@ class CalibrationResult:
             levels=self.levels.rescaled(factor, offset),
             standard_errors=replace(
                 errors,
+                atom_brightness=errors.atom_brightness * factor,
+                background_min=errors.background_min * factor,
+                background_max=errors.background_max * factor,
                 scan_intercept=errors.scan_intercept * factor,
                 pointwise_intercept=errors.pointwise_intercept * factor,
             ),

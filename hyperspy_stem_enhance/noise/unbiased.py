@@ -32,6 +32,10 @@ _CALM = 0.4  # share of the pixels, those of least gradient, that tell the shape
 _EXCESS = 1.3  # of variance over that of white noise: noise may be correlated ...
 _SHORT = 0.5  # ... if it is not scan noise: alike in pixels three apart
 _LARGE_EXCESS = 2.5  # more than scan noise on sharp columns could explain
+# errors that strips share, as scatter over simulated images shows them
+_GRADIENT_ERROR = 0.12  # of the gradient, hence of the slope of the scan noise
+_LOW_GRADIENT_ERROR = 0.1  # of the slope at the median gradient, at gradient zero
+_LAG_ERROR = 0.03  # of the scan noise, from carrying covariances on to lag zero
 _CORRELATED = (
     "noise is correlated between neighbouring pixels (a filtered, resampled or "
     "binned image?): the pointwise noise found is its uncorrelated part alone"
@@ -108,7 +112,26 @@ def _fit_laws(bands, usable, zero):
         np.sqrt(sd**2 + np.float32(scan_variance)),
         usable,
     )
+    scan = _with_shared_errors(scan, bands.gradient[usable])
     return pointwise, scan, correlation, sd
+
+
+def _with_shared_errors(scan, gradient):
+    """Add to the errors of the law of the scan noise what all strips share."""
+    middle, steep = np.quantile(gradient[:: max(1, gradient.size >> 16)], [0.5, 0.9])
+    level = _LAG_ERROR * scan.intercept
+    shared = _GRADIENT_ERROR * scan.slope, level / max(steep, 1e-30)
+    return replace(
+        scan,
+        slope_error=float(np.hypot(scan.slope_error, np.hypot(*shared))),
+        intercept_error=float(
+            np.sqrt(
+                scan.intercept_error**2
+                + level**2
+                + (_LOW_GRADIENT_ERROR * scan.slope * middle) ** 2
+            )
+        ),
+    )
 
 
 def _fit_shape(bands, sd, usable):
@@ -120,8 +143,8 @@ def _fit_shape(bands, sd, usable):
     variance = np.mean(normalised**2, dtype=float)
     share = min(bands.residual_fourth / variance**2, 1.0)
     value = undo_mixing(fit_tukey_lambda(normalised), share)
-    # 2 / sqrt(n) is the scatter over simulated images; undoing raises it
-    error = 2.0 / np.sqrt(normalised.size) / share
+    # 1.5 / sqrt(n) is the scatter over simulated images; undoing raises it
+    error = 1.5 / np.sqrt(normalised.size) / share
     excess = variance / bands.residual_second
     return _Shape(value, error, share, excess, normalised / np.sqrt(variance))
 
@@ -206,12 +229,19 @@ def _with_background(result, values, bands):
     found = measure_background(
         sign * values, sign * bands.structure, bands.row_band, bands.structure_sd
     )
-    low, high = sorted((sign * found.low, sign * found.high))
+    ends = (found.low, found.low_error), (found.high, found.high_error)
+    (low, low_error), (high, high_error) = sorted((sign * x, dx) for x, dx in ends)
     parameters = replace(
         result.parameters,
         atom_brightness=found.brightness,
         background_min=low,
         background_max=high,
+    )
+    errors = replace(
+        result.standard_errors,
+        atom_brightness=found.brightness_error,
+        background_min=low_error,
+        background_max=high_error,
     )
     reasons = {
         name: reason
@@ -220,4 +250,7 @@ def _with_background(result, values, bands):
     }
     if found.n_columns == 0:
         reasons["atom_brightness"] = "no column stands out of background and noise"
-    return replace(result, parameters=parameters, reasons=reasons)
+    errors = replace(errors, **dict.fromkeys(reasons, np.nan))
+    return replace(
+        result, parameters=parameters, standard_errors=errors, reasons=reasons
+    )
