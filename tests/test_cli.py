@@ -13,6 +13,7 @@ import pytest
 
 from hyperspy_stem_enhance import AtomPositions, __version__
 from hyperspy_stem_enhance.cli import demo, files, main, simulate
+from hyperspy_stem_enhance.models import list_models
 from hyperspy_stem_enhance.noise.parameters import (
     PARAMETER_NAMES,
     PUBLISHED_PARAMETERS,
@@ -358,13 +359,17 @@ class TestTrain:
         assert (run / "log.jsonl").read_text() == before
         assert str(run / "checkpoint.pt") in capsys.readouterr().out
 
-    def test_printed_export_works(self, training, capsys):
-        arguments, run = training
-        assert main(arguments) == 0
-        lines = capsys.readouterr().out.splitlines()
-        code = [line[4:] for line in lines if line.startswith("    ")]
-        exec("\n".join(code), {})
-        assert (run / "my-model.safetensors").stat().st_size > 1e5
+    def test_name_makes_it_a_model(self, training, capsys, tmp_path, monkeypatch):
+        monkeypatch.setenv("HSE_MODELS", str(tmp_path))
+        assert main([*training[0], "--name", "mine"]) == 0
+        assert str(tmp_path / "mine.safetensors") in capsys.readouterr().out
+        assert list_models()["mine"]["modes"] == ["HAADF", "BF"]
+
+    def test_name_of_the_package_is_refused_before_training(self, tmp_path, capsys):
+        run = tmp_path / "run"
+        assert main(["train", "--out", str(run), *self.SHORT, "--name", "sfin-fast"])
+        assert "a model of the package" in capsys.readouterr().err
+        assert not run.exists()
 
     def test_refuses_another_training_in_the_folder(self, training, capsys):
         assert main([*training[0], "--seed", "7"]) == 1

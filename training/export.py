@@ -13,17 +13,17 @@ from pathlib import Path
 import torch
 
 from hyperspy_stem_enhance import __version__
-from hyperspy_stem_enhance.models.export import export_weights
+from hyperspy_stem_enhance.models.export import (
+    BEST_FREQUENCY,
+    BEST_SIGMA,
+    export_weights,
+)
 from hyperspy_stem_enhance.noise.parameters import MODES
 from hyperspy_stem_enhance.simulate.arrangements import SIGMA_RANGE, SPACING_RANGE
 from hyperspy_stem_enhance.simulate.structures import HELD_OUT_STRUCTURES
 from hyperspy_stem_enhance.train.loop import averaged_network
 
 WEIGHTS = Path(__file__).parents[1] / "hyperspy_stem_enhance" / "weights"
-
-# Where `python benchmarks/scale.py` shows no loss; outside, frames are resampled
-BEST_FREQUENCY = (0.03, 0.115)  # cycles per pixel
-BEST_SIGMA = (1.8, 6.5)  # pixels
 
 CARD = (Path(__file__).parent / "card.md").read_text()
 

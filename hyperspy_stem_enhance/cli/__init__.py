@@ -266,6 +266,7 @@ def _add_train(commands):
         help="architecture (default: %(default)s)",
     )
     train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
+    train.add_argument("--name", help="afterwards, make it a model of this name")
     train.add_argument(
         "--device", default="auto", help="as for enhance (default: %(default)s)"
     )

@@ -5,23 +5,11 @@ import sys
 import time
 from pathlib import Path
 
-from ..models import SFIN_FAST, SFIN_PAPER, resolve_device
+from ..models import SFIN_FAST, SFIN_PAPER, install_model, resolve_device
+from ..models.export import check_own_name
 from ..train.loop import train
 
 _ARCHITECTURES = {"sfin-fast": SFIN_FAST, "sfin": SFIN_PAPER}
-
-_HOW_TO_EXPORT = """
-To use the averaged weights in Python:
-
-    from hyperspy_stem_enhance.models.export import export_weights
-    from hyperspy_stem_enhance.train.loop import averaged_network
-
-    network = averaged_network({checkpoint!r})
-    export_weights(
-        network, "my-model", {folder!r},
-        architecture={architecture}, modes=["HAADF", "BF"],
-    )
-"""
 
 
 def run_train(options):
@@ -44,6 +32,8 @@ def run_train(options):
     """
     _check(options)
     architecture = _ARCHITECTURES[options.model]
+    if options.name is not None:
+        check_own_name(options.name)
     checkpoint = train(
         Path(options.out),
         architecture,
@@ -57,11 +47,11 @@ def run_train(options):
         show_progressbar=sys.stderr.isatty(),
     )
     print(f"checkpoint: {checkpoint}; the same command goes on from there")
-    print(
-        _HOW_TO_EXPORT.format(
-            checkpoint=str(checkpoint), folder=options.out, architecture=architecture
-        )
-    )
+    if options.name is None:
+        print("give --name to make its averaged weights a model that is used by name")
+    else:
+        path = install_model(options.out, options.name)
+        print(f"model {options.name!r}: {path}")
     return 0
 
 

@@ -3,9 +3,87 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 import torch
+
+from ..noise.parameters import MODES
+from .registry import _WEIGHTS, _read_registry, models_folder
+
+# Where a network trained on this package's simulations loses nothing
+# (benchmarks/scale.py): lattice frequencies in cycles per pixel, and SD of
+# columns in pixels. Frames of another scale are resampled for it.
+BEST_FREQUENCY = (0.03, 0.115)
+BEST_SIGMA = (1.8, 6.5)
+
+
+def install_model(run, name, modes=MODES):
+    """Make a training's averaged weights a model that is used by name.
+
+    Parameters
+    ----------
+    run : str or pathlib.Path
+        Folder of a training (`train.loop.train`), finished or not.
+    name : str
+        Letters, digits, ``-``, ``_`` and ``.``; a model of one's own of the
+        same name is replaced.
+    modes : sequence of str
+        Modes it serves. By default all.
+
+    Returns
+    -------
+    pathlib.Path
+        The weights file, in `models.models_folder`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the folder holds no training.
+    ValueError
+        If the name cannot be that of a file, or is one of the package's.
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance.models import install_model
+    >>> install_model("my-training", "my-model")  # doctest: +SKIP
+    >>> s.enhance_sfin(model="my-model")  # doctest: +SKIP
+    """
+    from ..train.loop import averaged_network
+
+    run, folder = Path(run), models_folder()
+    for file in ("settings.json", "checkpoint.pt"):
+        if not (run / file).is_file():
+            raise FileNotFoundError(
+                f"run={str(run)!r} holds no {file}; give the folder of a training."
+            )
+    check_own_name(name)
+    settings = json.loads((run / "settings.json").read_text())
+    export_weights(
+        averaged_network(run / "checkpoint.pt"),
+        name,
+        folder,
+        architecture=settings["architecture"],
+        modes=list(modes),
+        noise=settings["noise"],
+        seed=settings["seed"],
+        best_frequency=list(BEST_FREQUENCY),
+        best_sigma_pixels=list(BEST_SIGMA),
+    )
+    return folder / f"{name}.safetensors"
+
+
+def check_own_name(name):
+    """Raise ValueError unless `name` can be that of a user's own model."""
+    if name in _read_registry(_WEIGHTS) or name == "auto":
+        raise ValueError(
+            f"name={name!r} is a model of the package; choose another name."
+        )
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ValueError(
+            f"name={name!r} cannot be that of a model; use letters, digits, '-', '_' "
+            "and '.'."
+        )
 
 
 def export_weights(network, name, folder, **card):

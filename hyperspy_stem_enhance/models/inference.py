@@ -19,7 +19,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-
 # Larger tensors are new memory of the system in every layer: 1.3 to 1.8 times
 # the time per image, measured for batches of 8 and 16
 _LAYER_BYTES = 2**24 + 2**20

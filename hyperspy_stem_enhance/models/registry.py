@@ -1,6 +1,6 @@
-"""Find, verify and load the weights that ship with the package.
+"""Find, verify and load weights: those of the package, and a user's own.
 
-Weights are safetensors files; ``weights/registry.json`` holds for each
+Weights are safetensors files; ``registry.json`` beside them holds for each
 model its architecture, the modes it serves, the ranges it was trained on
 and the sha256 of its file, which is checked at every loading.
 """
@@ -8,9 +8,10 @@ and the sha256 of its file, which is checked at every loading.
 import hashlib
 import json
 import math
+import os
 import threading
-from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 import torch
 
@@ -23,18 +24,51 @@ _loaded = {}
 _lock = threading.Lock()
 
 
-@cache
+def models_folder():
+    """Folder of a user's own models.
+
+    Returns
+    -------
+    pathlib.Path
+        What the environment variable ``HSE_MODELS`` names, or
+        ``.hyperspy_stem_enhance/models`` in the home folder. It need not
+        exist.
+    """
+    own = os.environ.get("HSE_MODELS")
+    return Path(own) if own else Path.home() / ".hyperspy_stem_enhance" / "models"
+
+
 def _registry():
-    return json.loads((_WEIGHTS / "registry.json").read_text())
+    """All models by name, each with the ``folder`` that holds its weights."""
+    return {
+        name: {**entry, "folder": folder}
+        # Those of the package last: nothing of a user's takes their names
+        for folder in (models_folder(), _WEIGHTS)
+        for name, entry in _read_registry(folder).items()
+    }
+
+
+def _read_registry(folder):
+    path = folder / "registry.json"
+    if not path.is_file():
+        return {}
+    try:
+        return json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is not a registry of models ({error}); mend or remove it."
+        ) from None
 
 
 def list_models():
     """List the models that can be used by name.
 
+    Those that ship with the package, and a user's own in `models_folder`.
+
     Returns
     -------
     dict of str to dict
-        For every name: ``architecture``, ``modes``, ``sha256``,
+        For every name: ``folder``, ``architecture``, ``modes``, ``sha256``,
         ``spacing_pixels`` and ``sigma_pixels`` (ranges in training),
         ``best_frequency`` (cycles per pixel) and ``best_sigma_pixels``
         (outside them frames are resampled), ...
@@ -45,7 +79,7 @@ def list_models():
     >>> models.list_models()["sfin-fast"]["modes"]
     ['HAADF', 'BF']
     """
-    return json.loads(json.dumps(_registry()))
+    return {n: {**e, "folder": str(e["folder"])} for n, e in _registry().items()}
 
 
 def resolve(model="auto", mode=None):
@@ -137,10 +171,11 @@ def load_for_use(model="auto", mode="HAADF", device="auto"):
     One network is loaded per process, model and device.
     """
     name, device = resolve(model, mode), resolve_device(device)
+    key = (weights_sha256(name), device)
     with _lock:
-        if (name, device) not in _loaded:
-            _loaded[name, device] = InferenceSFIN(load_model(name, device))
-    return _loaded[name, device], device
+        if key not in _loaded:
+            _loaded[key] = InferenceSFIN(load_model(name, device))
+        return _loaded[key], device
 
 
 def load_model(name="auto", device="cpu"):
@@ -171,14 +206,14 @@ def load_model(name="auto", device="cpu"):
     """
     entry = _registry()[resolve(name)]
     network = SFIN(**entry["architecture"])
-    path = _WEIGHTS / entry["file"]
+    path = entry["folder"] / entry["file"]
     try:
         network.load_state_dict(_read_verified(path, entry["sha256"]))
     except RuntimeError as error:
         raise ValueError(
             f"the weights in {path} do not fit the architecture "
             f"{entry['architecture']} registered for {name!r} "
-            f"({str(error).splitlines()[0]}). Install the package again."
+            f"({str(error).splitlines()[0]}). Export or install it again."
         ) from None
     return network.to(resolve_device(device)).eval()
 
@@ -191,7 +226,7 @@ def _read_verified(path, sha256):
     if found != sha256:
         raise ValueError(
             f"the weights file {path} has sha256 {found}, registered is {sha256}: "
-            "it is altered or truncated. Install the package again."
+            "it is altered or truncated. Export or install it again."
         )
     state = load_safetensors(content)
     return {

@@ -1,10 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 
+from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.models import (
     SFIN,
+    install_model,
     list_models,
     load_model,
     registry,
@@ -13,6 +16,7 @@ from hyperspy_stem_enhance.models import (
     weights_sha256,
 )
 from hyperspy_stem_enhance.models.export import export_weights
+from hyperspy_stem_enhance.train.loop import train
 
 ARCHITECTURE = {"width": 8, "n_blocks": 1, "downscale": 2}
 
@@ -25,10 +29,8 @@ def weights(tmp_path, monkeypatch):
     export_weights(
         network, "small", tmp_path, architecture=ARCHITECTURE, modes=["HAADF"]
     )
-    registry._registry.cache_clear()
     monkeypatch.setattr(registry, "_WEIGHTS", tmp_path)
-    yield tmp_path, network
-    registry._registry.cache_clear()
+    return tmp_path, network
 
 
 @pytest.mark.parametrize("name", list_models())
@@ -74,7 +76,6 @@ def test_weights_of_another_architecture_are_refused(weights):
     entries = json.loads(path.read_text())
     entries["small"]["architecture"]["width"] = 16
     path.write_text(json.dumps(entries))
-    registry._registry.cache_clear()
     with pytest.raises(ValueError, match="do not fit"):
         load_model("small")
 
@@ -99,3 +100,47 @@ def test_a_network_is_loaded_once():
     first, _ = registry.load_for_use("auto", "HAADF", "cpu")
     second, _ = registry.load_for_use("sfin-fast", "BF", "cpu")
     assert first is second
+
+
+class TestOwnModels:
+    @pytest.fixture(autouse=True)
+    def folder(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HSE_MODELS", str(tmp_path / "own"))
+        return tmp_path / "own"
+
+    @pytest.fixture
+    def run(self, tmp_path):
+        return train(tmp_path / "run", ARCHITECTURE, 1, n_workers=0, report=str).parent
+
+    def test_training_is_used_by_name(self, run, folder):
+        assert install_model(run, "mine") == folder / "mine.safetensors"
+        assert set(list_models()) >= {"mine", "sfin-fast"}
+        frame = np.random.default_rng(0).poisson(20, (1, 64, 64))
+        own = enhance_frames(frame, model="mine", allow_negative=True)
+        assert not np.array_equal(own, enhance_frames(frame, allow_negative=True))
+
+    def test_weights_installed_again_are_loaded_again(self, run):
+        install_model(run, "mine")
+        first, _ = registry.load_for_use("mine")
+        state = torch.load(run / "checkpoint.pt", weights_only=True)
+        for name, tensor in state["average"].items():
+            if name.endswith("tail_conv.weight"):
+                tensor += 1
+        torch.save(state, run / "checkpoint.pt")
+        install_model(run, "mine")
+        assert registry.load_for_use("mine")[0] is not first
+
+    @pytest.mark.parametrize("name", ["sfin-fast", "auto", "../mine", "", "a b"])
+    def test_names_that_cannot_be(self, run, name):
+        with pytest.raises(ValueError, match="name="):
+            install_model(run, name)
+
+    def test_folder_without_a_training(self, tmp_path):
+        with pytest.raises(FileNotFoundError, match=r"settings\.json"):
+            install_model(tmp_path, "mine")
+
+    def test_broken_registry_is_named(self, folder):
+        folder.mkdir()
+        (folder / "registry.json").write_text("{")
+        with pytest.raises(ValueError, match="not a registry"):
+            list_models()
