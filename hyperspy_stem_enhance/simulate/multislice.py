@@ -164,7 +164,7 @@ def simulate_image(
     """
     abtem = import_abtem()
     projection = project(atoms, zone_axis)
-    extent, origin = _extent(projection, conditions.sampling)
+    extent, origin, times = _extent(projection)
     repeats = 1
     if atoms.pbc[2]:
         repeats = max(1, round(_BLOCK / projection.repeat))
@@ -187,8 +187,11 @@ def simulate_image(
         potential = _displaced_potential(
             abtem, block, displacements, n_blocks, gpts, length, rng
         )
+        # Each probe at some copy of its position, so that neighbouring pixels
+        # see other displacements and the fit averages over them
+        steps = rng.integers(0, times, (len(scan), 2))
         measured = probe.scan(
-            scan=abtem.CustomScan(scan + origin),
+            scan=abtem.CustomScan(scan + origin + steps @ projection.cell),
             potential=potential,
             detectors=detector,
             max_batch=_BATCH,
@@ -240,18 +243,18 @@ def _fast_length(n):
     return length
 
 
-def _extent(projection, sampling):
-    """Size of the box around the scanned cell, and where the cell lies."""
+def _extent(projection):
+    """Size of the box, where the scanned cell lies, and its copies in it."""
     cell = projection.cell
     if abs(cell[1, 0]) < 1e-6:  # whole cells: periodic
-        times = np.ceil(2 * _MARGIN / np.diag(cell))
-        return np.diag(cell) * np.maximum(times, 1), np.zeros(2)
+        times = np.ceil(2 * _MARGIN / np.diag(cell)).astype(int)
+        return np.diag(cell) * times, np.zeros(2), times
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) @ cell
     low, high = corners.min(axis=0), corners.max(axis=0)
     # A lattice vector brings the cell into the middle of the cut box
     steps = np.ceil((_MARGIN - low) @ np.linalg.inv(cell))
     origin = steps @ cell
-    return origin + high + _MARGIN, origin
+    return origin + high + _MARGIN, origin, np.ones(2, int)
 
 
 def _scan_positions(projection, step):

@@ -57,12 +57,21 @@ def test_block_has_the_density_and_the_columns_of_the_crystal(atoms, zone_axis):
 
 def test_box_keeps_probes_away_from_the_edges_of_a_cut_crystal():
     seen = project(bulk("Zn"), (0, 0, 1))
-    extent, origin = _extent(seen, 0.05)
+    extent, origin, times = _extent(seen)
+    assert (times == 1).all()
     corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) @ seen.cell + origin
     assert corners.min() > 6
     assert (extent - corners.max(axis=0)).min() > 6
     steps = origin @ np.linalg.inv(seen.cell)
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-9)
+
+
+def test_box_of_a_rectangular_cell_is_periodic():
+    seen = project(SILICON, (1, 1, 0))
+    extent, origin, times = _extent(seen)
+    np.testing.assert_allclose(extent, times * np.diag(seen.cell))
+    assert (extent >= 13).all()
+    assert not origin.any()
 
 
 def test_centred_cells_are_scanned_by_half():
