@@ -210,10 +210,12 @@ def test_part_of_the_parameters_is_refused(make_images):
 @pytest.fixture
 def counts(frames):
     """Counted electrons, the second frame scanned along the columns."""
-    noise = FrameNoise(electrons_per_unit=0.2, scan_intercept=15)
-    ideal = draw_scene(3, 0, (96, 96), noise="published", arrangement="perfect")
+    noise = FrameNoise(electrons_per_unit=0.2, scan_intercept=30)
+    ideal = draw_scene(
+        3, 0, (96, 96), "HAADF", "published", "perfect", ["Pt [001]"], pixel_size=0.25
+    )
     ideal = ideal.clean + ideal.background
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(1)
     data = np.stack([noise.apply(rng, ideal), noise.apply(rng, ideal.T).T, ideal])
     data[2] = np.nan
     return hs.signals.Signal2D(data)
