@@ -21,7 +21,7 @@ _GRID = 128  # points along a side that the surface is fitted to
 _CELLS = 5  # along each side, whose lowest points start the fit
 _LOWEST = 0.1  # share of them
 _ROUNDS = 2  # of columns and background in turn
-_BINNED_SIGMA = 2.0  # pixels: images are binned as long as columns stay wider
+_BINNED_SIGMA = 1.7  # pixels: images are binned as long as columns stay wider
 _LARGEST_BIN = 4
 _SMALLEST_SIDE = 96  # pixels, of a binned image
 _MANY = 10  # columns: so many, however wide, are a lattice
@@ -120,6 +120,38 @@ def measure_background(image, structure, row_noise, structure_sd):
     brightness *= 1 + (factor**2 - 1) / 12 / (factor * columns.sigma) ** 2
     n_columns = int(columns.inside.sum())
     return Background(low, high, brightness, n_columns, *map(float, errors))
+
+
+def combine_backgrounds(found):
+    """Background of an image from those of its tiles.
+
+    Parameters
+    ----------
+    found : list of Background
+
+    Returns
+    -------
+    Background
+        Lowest and highest of all; the median brightness, each tile
+        weighted by its number of columns.
+    """
+    lowest = min(found, key=lambda tile: tile.low)
+    highest = max(found, key=lambda tile: tile.high)
+    ordered = sorted(
+        (tile for tile in found if tile.n_columns), key=lambda tile: tile.brightness
+    )
+    counts = np.cumsum([tile.n_columns for tile in ordered])
+    total = int(counts[-1]) if ordered else 0
+    middle = ordered[np.searchsorted(counts, total / 2)] if ordered else lowest
+    return Background(
+        lowest.low,
+        highest.high,
+        middle.brightness if ordered else np.nan,
+        total,
+        lowest.low_error,
+        highest.high_error,
+        middle.brightness_error if ordered else np.nan,
+    )
 
 
 def _are_columns(found, factor):
@@ -230,13 +262,18 @@ class _Surface:
 
 def _lowest_points(points):
     """Weights that select the lowest points of each cell of a coarse grid."""
-    weights = np.zeros_like(points)
-    cells = [np.array_split(np.arange(n), _CELLS) for n in points.shape]
-    for rows in cells[0]:
-        for columns in cells[1]:
-            cell = np.ix_(rows, columns)
-            weights[cell] = points[cell] <= np.quantile(points[cell], _LOWEST)
-    return weights
+    sizes = [n // _CELLS for n in points.shape]
+    rows, columns = (_CELLS * n for n in sizes)
+    cells = points[:rows, :columns].reshape(_CELLS, sizes[0], _CELLS, sizes[1])
+    cells = cells.swapaxes(1, 2).reshape(_CELLS, _CELLS, -1)
+    rank = int(_LOWEST * cells.shape[2])
+    levels = np.partition(cells, rank, axis=2)[:, :, rank]
+    # the last cells take the points that are left over
+    which = [
+        np.minimum(np.arange(n) // m, _CELLS - 1)
+        for n, m in zip(points.shape, sizes, strict=True)
+    ]
+    return (points <= levels[np.ix_(*which)]).astype(float)
 
 
 def _spline_basis(position, n_intervals):

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import csr_matrix
 from scipy.spatial import cKDTree
 
 LARGEST_SIGMA = 12.0  # pixels; what is wider is background
 _SMALLEST_SIGMA = 0.8
+_TALL = 256  # rows, from which on every second tells the width
 # blurs whose differences read heights and width, in rough widths of a column
 _BLURS = (0.5, 1.0, 2.0)
-_WIDTHS = np.geomspace(0.6, 1.6, 7)  # times the rough one that are tried
+_WIDTHS = np.geomspace(0.65, 1.55, 5)  # times the rough one that are tried
 _TELLING = 0.05  # change of the misfit over them that tells the width
 _REACH = 3.3  # of a column in the wide blur, in SDs
-_ITERATIONS = 25
+_ITERATIONS = 20
 _NOISE_GAIN = 1.2  # of the variance of heights, from solving for them jointly
 _SPREAD = 2.5  # SDs of a column within which it hides the background
 _THRESHOLD = 5.0  # SDs of the noise that a maximum is above the background
@@ -206,10 +207,13 @@ def typical_sigma(raised):
         the squared product with the slopes, which for a Gaussian is twice
         its variance and which bright columns dominate.
     """
-    inner = np.maximum(raised[1:-1, 1:-1], 0)
+    step = 2 if raised.shape[0] >= _TALL else 1
+    rows = raised[1:-1:step]
+    inner = np.maximum(rows[:, 1:-1], 0)
     square = inner * inner
-    slopes = (raised[2:, 1:-1] - raised[:-2, 1:-1]) ** 2
-    slopes += (raised[1:-1, 2:] - raised[1:-1, :-2]) ** 2
+    below, above = raised[2::step, 1:-1], raised[:-2:step, 1:-1]
+    slopes = (below[: len(rows)] - above[: len(rows)]) ** 2
+    slopes += (rows[:, 2:] - rows[:, :-2]) ** 2
     bent = float(np.vdot(square, slopes)) / 4
     ratio = float(np.vdot(square, square)) / max(bent, 1e-30)
     return float(np.clip(np.sqrt(0.5 * ratio), _SMALLEST_SIGMA, LARGEST_SIGMA))
@@ -255,13 +259,18 @@ def _fit_jointly(raised, at, shift, inside, rough):
     if not deep.any():
         deep = inside
 
+    n = len(fine)
+    # symmetric, with the columns' own answers, read at maxima beside the centres
+    links = np.concatenate([pairs.T, pairs.T[::-1], np.tile(np.arange(n), (2, 1))], 1)
+    square = np.concatenate([square, square, (shift**2).sum(0)]).astype(np.float32)
+    order = csr_matrix((np.arange(1, square.size + 1), links), shape=(n, n))
+    square = square[order.data - 1]
+    layout = order.indices, order.indptr
+
     def respond(sigma, first, second):
         """Matrix of how columns answer a difference of blurs."""
         values = _response(sigma, first, second, square)
-        matrix = csr_matrix((values, pairs.T), shape=(len(fine),) * 2)
-        # read at the maximum, beside the centre
-        own = diags(_response(sigma, first, second, (shift**2).sum(0)))
-        return (matrix + matrix.T + own).tocsr()
+        return csr_matrix((values, *layout), shape=(n, n))
 
     def misfit(sigma):
         heights = _not_negative(respond(sigma, blurs[0], blurs[2]), all_scales)

@@ -13,8 +13,12 @@ import numpy as np
 from scipy.ndimage import correlate1d
 
 LAGS = (1, 2, 3, 4, 5, 6, 8, 10)  # pixels along the row, for scan noise
+# what a parabola in the squares of the first five lags is at lag zero
+_AT_ZERO = np.linalg.pinv(np.vander(np.square(LAGS[:5], dtype=float), 3))[-1]
 _STRIP = 16  # rows, at least
 _MAX_STRIPS = 16
+_BINS = 128  # of intensity in a strip
+_WIDE = 384  # pixels along the row, from which on every second tells enough
 _STRIP_PIXELS = 1 << 17  # of huge images, a part of each strip is enough
 
 
@@ -55,15 +59,14 @@ def fit_pointwise_law(structure, band, usable, zero=0.0):
     """
     strips = _strips(usable)
     level = np.sqrt(np.mean(band[usable] ** 2, dtype=float))
+    binned = [_binned_squares(structure, band, usable, rows) for rows in strips]
     slope, intercept = 0.0, level
     for _ in range(3):
         sums = []
-        for rows in strips:
-            x = structure[rows][usable[rows]].astype(float)
-            square = band[rows][usable[rows]].astype(float) ** 2
+        for counts, x, square in binned:
             sd = np.maximum(slope * x + intercept, 0.2 * level)
             terms = np.stack([x * x, x, np.ones_like(x)])
-            sums.append(_normal_equations(terms, square, sd**-4))
+            sums.append(_normal_equations(terms, square, counts * sd**-4))
         matrices, vectors = map(np.array, zip(*sums, strict=True))
         slope, intercept = _solve(matrices.sum(0), vectors.sum(0), slope, intercept)
     without = np.array(
@@ -108,10 +111,23 @@ def fit_scan_law(gradient, band, row_weights, total_sd, usable):
     matrices, vectors = map(np.array, zip(*sums, strict=True))
     slope, intercept, correlation = _solve_scan(matrices.sum(0), vectors.sum(0))
     without = [
-        _solve_scan(matrices.sum(0) - m, vectors.sum(0) - v)[:2]
+        _solve_scan(matrices.sum(0) - m, vectors.sum(0) - v, (slope, intercept))[:2]
         for m, v in zip(matrices, vectors, strict=True)
     ]
     return NoiseLaw(slope, intercept, *_jackknife(without)), correlation
+
+
+def _binned_squares(structure, band, usable, rows):
+    """Pixels, mean intensity and mean square of the noise in bins of a strip."""
+    x = structure[rows][usable[rows]]
+    square = np.square(band[rows][usable[rows]])
+    low, high = x.min(), x.max()
+    index = ((x - low) * (_BINS / max(high - low, 1e-30))).astype(np.intp)
+    np.minimum(index, _BINS - 1, out=index)
+    counts = np.bincount(index, minlength=_BINS)
+    kept = counts > 0
+    means = (np.bincount(index, v, _BINS)[kept] / counts[kept] for v in (x, square))
+    return counts[kept].astype(float), *means
 
 
 def _scan_sums(gradient, band, row_weights, total_sd, usable, rows):
@@ -120,22 +136,23 @@ def _scan_sums(gradient, band, row_weights, total_sd, usable, rows):
     start = max(rows.start - reach, 0)
     wide = gradient[start : rows.stop + reach]
     inner = slice(rows.start - start, rows.stop - start)
-    band, usable = band[rows], usable[rows]
-    weight = total_sd[rows] ** -2.0
+    band = band[rows]
+    weight = usable[rows] * total_sd[rows] ** np.float32(-2)
+    # scan noise is alike in neighbours, and smooth gradients are
+    step = 2 if band.shape[1] >= _WIDE else 1
+    smooth = correlate1d(wide, row_weights, axis=0)[inner]
     matrices, vectors = [], []
     for lag in LAGS:
-        left, right = np.s_[:, :-lag], np.s_[:, lag:]
-        kept = usable[left] & usable[right]
-        product = correlate1d(wide[left] * wide[right], row_weights, axis=0)
-        mean = correlate1d((wide[left] + wide[right]) / 2, row_weights, axis=0)
-        terms = [product[inner][kept], mean[inner][kept], np.ones(kept.sum())]
+        left, right = np.s_[:, :-lag:step], np.s_[:, lag::step]
+        product = correlate1d(wide[left] * wide[right], row_weights, axis=0)[inner]
+        mean = (smooth[left] + smooth[right]) / 2
         matrix, vector = _normal_equations(
-            np.stack(terms, dtype=float),
-            (band[left] * band[right])[kept].astype(float),
-            (weight[left] * weight[right])[kept],
+            np.stack([product.ravel(), mean.ravel(), np.ones(product.size, "f4")]),
+            (band[left] * band[right]).ravel(),
+            (weight[left] * weight[right]).ravel(),
         )
-        matrices.append(matrix)
-        vectors.append(vector)
+        matrices.append(matrix.astype(float))
+        vectors.append(vector.astype(float))
     return matrices, vectors
 
 
@@ -164,22 +181,24 @@ def _solve(matrix, vector, slope, intercept):
         jacobian = np.array(
             [[2 * slope, 0], [2 * intercept, 2 * slope], [0, 2 * intercept]]
         )
-        step = np.linalg.lstsq(
-            jacobian.T @ matrix @ jacobian,
-            jacobian.T @ (vector - matrix @ square),
-            rcond=1e-12,
-        )[0]
+        (a, b), (_, d) = jacobian.T @ matrix @ jacobian
+        u, v = jacobian.T @ (vector - matrix @ square)
+        determinant = a * d - b * b
+        if determinant > 1e-12 * a * d:
+            step = np.array([d * u - b * v, a * v - b * u]) / determinant
+        else:  # x does not vary: the shortest step
+            step = np.linalg.pinv([[a, b], [b, d]], rcond=1e-6) @ (u, v)
         slope, intercept = slope + step[0], intercept + step[1]
         if np.abs(step).max() < 1e-7:
             break
     return float(slope), float(intercept)
 
 
-def _solve_scan(matrices, vectors):
+def _solve_scan(matrices, vectors, start=None):
     """Law and correlation of the scan noise in turn."""
     covariance = vectors[:, 2] / matrices[:, 2, 2]
-    slope, intercept = 0.02, np.sqrt(max(covariance[0], 1e-12))
-    for _ in range(6):
+    slope, intercept = start or (0.02, np.sqrt(max(covariance[0], 1e-12)))
+    for _ in range(6 if start is None else 2):
         square = np.array([slope**2, 2 * slope * intercept, intercept**2])
         observed = vectors[:, 2] / np.maximum(matrices[:, 2] @ square, 1e-30)
         at_zero = max(_extrapolate(observed), 0.05)
@@ -199,8 +218,7 @@ def _solve_scan(matrices, vectors):
 def _extrapolate(covariance):
     """Covariance at lag zero: an even function, hence a parabola in lag²."""
     if covariance[3] > 0.5 * covariance[0]:
-        square = np.square(LAGS[:5], dtype=float)
-        return np.polyfit(square, covariance[:5], 2)[-1]
+        return _AT_ZERO @ covariance[:5]
     # short correlation: through the first three lags exactly
     return 1.5 * covariance[0] - 0.6 * covariance[1] + 0.1 * covariance[2]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import minimum_filter
 
-from .background import measure_background
+from .background import combine_backgrounds, measure_background
 from .curves import binned_root
 from .gain import measure_levels
 from .laws import fit_pointwise_law, fit_scan_law
@@ -21,6 +21,7 @@ from .paper import HISTOGRAM_EDGES, MIN_USABLE
 from .parameters import PARAMETER_NAMES, NoiseParameters
 from .result import empty_result
 from .structure import split_bands
+from .tiles import choose_tiles, stack_bands
 from .tukey import fit_tukey_lambda, undo_mixing
 
 _GUARD = 7  # pixels: what filters mix with gaps is left out
@@ -57,9 +58,21 @@ def estimate_unbiased(pixels, mode, curves=True):
     CalibrationResult
         In the units of ``pixels.values``.
     """
-    values = pixels.values
-    bands = split_bands(values)
-    usable = _away_from_gaps(pixels.usable)
+    tiles = choose_tiles(pixels.values.shape)
+    values = [np.ascontiguousarray(pixels.values[tile]) for tile in tiles]
+    split = [split_bands(tile) for tile in values]
+    sign = -1 if mode == "BF" else 1
+    background = combine_backgrounds(
+        [
+            measure_background(
+                sign * tile, sign * bands.structure, bands.row_band, bands.structure_sd
+            )
+            for tile, bands in zip(values, split, strict=True)
+        ]
+    )
+    bands = stack_bands(split)
+    values = np.concatenate(values)
+    usable = np.concatenate([_away_from_gaps(pixels.usable[tile]) for tile in tiles])
     n = int(usable.sum())
     if n < MIN_USABLE:
         reason = (
@@ -67,7 +80,7 @@ def estimate_unbiased(pixels, mode, curves=True):
             f"{MIN_USABLE} are needed"
         )
         result = empty_result(mode, reason)
-        return _with_background(result, values, bands)
+        return _with_background(result, background)
     pointwise, scan, correlation, sd = _fit_laws(
         bands, usable, zero=-pixels.offset / pixels.scale
     )
@@ -83,7 +96,7 @@ def estimate_unbiased(pixels, mode, curves=True):
     )
     if curves:
         result = _with_curves(result, bands, correlation, shape.normalised, usable)
-    return _with_background(result, values, bands)
+    return _with_background(result, background)
 
 
 @dataclass(frozen=True)
@@ -223,12 +236,9 @@ def _collect(scan, pointwise, shape):
     )
 
 
-def _with_background(result, values, bands):
+def _with_background(result, found):
     """Add the background and the height of the columns to a result."""
     sign = -1 if result.mode == "BF" else 1
-    found = measure_background(
-        sign * values, sign * bands.structure, bands.row_band, bands.structure_sd
-    )
     ends = (found.low, found.low_error), (found.high, found.high_error)
     (low, low_error), (high, high_error) = sorted((sign * x, dx) for x, dx in ends)
     parameters = replace(

@@ -12,6 +12,8 @@ from scipy.ndimage import gaussian_filter
 
 MIN_SIDE = 16  # pixels; smaller images leave no statistics
 _FILL_SIGMA = 3.0  # pixels, reach of the mean that fills gaps
+_LEAST_WEIGHT = 1e-4  # of the mean around a pixel; below, it is too far from all
+_FEW = 300  # gaps that are filled one by one
 _HOT_SDS = 8.0  # noise SDs above the surroundings
 _HOT_STEP = 7.0  # and above the third highest neighbour
 _HOT_NEIGHBOUR = 0.3  # elevation of the third neighbour, relative to the pixel
@@ -20,6 +22,7 @@ _HOT_FRACTION = 5e-4  # more than this is a heavy tail, not hot pixels
 _CLIP_PIXELS = 20  # fewest pixels at a limit that count as clipped
 _CLIP_RATIO = 2.0  # pixels at a limit against those expected without clipping
 _CLIP_NEARBY = 0.02  # share of clipped pixels around a pixel that spoils it
+_ROWS = 64  # handled at once in double precision
 _SAMPLE = 1 << 20  # pixels that quantiles of huge images are taken from
 
 
@@ -122,9 +125,12 @@ def usable_pixels(image):
         return UsablePixels(
             np.zeros(image.shape, np.float32), finite, finite, offset, 0.0, 0.0
         )
-    # in double precision: single counts on large ones, and float16, keep theirs
-    values = np.where(finite, image.astype(np.float64) - offset, 0) / scale
-    values = values.astype(np.float32)
+    values = np.empty(image.shape, np.float32)
+    for start in range(0, len(image), _ROWS):
+        rows = slice(start, start + _ROWS)
+        # in double precision: single counts on large ones, and float16, keep theirs
+        part = (image[rows].astype(np.float64) - offset) / scale
+        values[rows] = np.where(finite[rows], part, 0)
     values = fill_gaps(values, finite)
     noise_sd = _pixel_noise_sd(values)
     # before clipping: hot pixels often are all at the limit of the detector
@@ -156,11 +162,33 @@ def fill_gaps(values, valid):
     """
     if valid.all():
         return values
+    rows, columns = np.nonzero(~valid)
+    if len(rows) <= _FEW:
+        means, weights = _means_around(values, valid, rows, columns)
+        if weights.min() > _LEAST_WEIGHT:
+            values = values.copy()
+            values[rows, columns] = means
+            return values
     weight = gaussian_filter(valid.astype(np.float32), _FILL_SIGMA)
     known = gaussian_filter(np.where(valid, values, 0), _FILL_SIGMA)
     far = np.median(values[valid])  # inside gaps wider than the filter
-    mean = np.where(weight > 1e-4, known / np.maximum(weight, 1e-4), far)
+    mean = known / np.maximum(weight, _LEAST_WEIGHT)
+    mean = np.where(weight > _LEAST_WEIGHT, mean, far)
     return np.where(valid, values, mean)
+
+
+def _means_around(values, valid, rows, columns):
+    """Gaussian means around a few pixels, and the weight they rest on."""
+    reach = np.arange(-round(4 * _FILL_SIGMA), round(4 * _FILL_SIGMA) + 1)
+    kernel = np.exp(-0.5 * (reach / _FILL_SIGMA) ** 2)
+    weights = np.outer(kernel, kernel).astype(np.float32) / kernel.sum() ** 2
+    near_rows = _mirrored(rows[:, None] + reach, values.shape[0])
+    near_columns = _mirrored(columns[:, None] + reach, values.shape[1])
+    at = near_rows[:, :, None], near_columns[:, None, :]
+    weights = weights * valid[at]
+    total = weights.sum((1, 2))
+    means = (weights * values[at]).sum((1, 2))
+    return means / np.maximum(total, _LEAST_WEIGHT), total
 
 
 def _sample(values):
@@ -170,6 +198,10 @@ def _sample(values):
 
 def _pixel_noise_sd(values):
     """Rough SD of the noise, from second differences both ways."""
+    step = 1 + values.size // (4 * _SAMPLE)
+    if step > 1:  # some rows of huge images are enough
+        starts = range(0, len(values) - _ROWS + 1, step * _ROWS)
+        values = np.concatenate([values[start : start + _ROWS] for start in starts])
     rows = values[:-2] - 2 * values[1:-1] + values[2:]
     both = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
     square = _sample(both.ravel() ** 2)
