@@ -35,7 +35,7 @@ EXAMPLES = {
     "vacancies": (2, ["Pt [001]"], 0.22),
     "substitutions": (0, ["SrTiO3 [110]"], 0.22),
     "embedded": (6, ["Pt [001]"], 0.22),
-    "strain": (0, ["Pt [001]"], 0.22),
+    "strain": (1, ["Pt [001]"], 0.16),
     "wedge": (2, ["NiO [110]"], 0.22),
     "particle": (8, ["Pt [110]"], 0.22),
     "interface": (9, ["SrTiO3 [001]", "Pt [110]"], 0.22),
@@ -60,7 +60,7 @@ def save(figure, name):
     """Save a figure in few greys, which takes a third of the bytes."""
     figure.canvas.draw()
     picture = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())[..., :3])
-    picture.convert("L").quantize(40).save(IMAGES / name, optimize=True)
+    picture.convert("L").quantize(64).save(IMAGES / name, optimize=True)
 
 
 def make_arrangements():
