@@ -186,7 +186,7 @@ def fit_variance_line(levels, structure, band, usable):
         return levels
     scale = 2 * levels.signal_sd or 1.0
     line, moments = np.array([1.0, 0.0, 0.0]), None
-    for _ in range(2):
+    for _ in range(3):
         moments = [
             _moments(
                 (structure[rows][usable[rows]] - levels.mean) / scale,
