@@ -368,7 +368,7 @@ def alike_columns(projection, reach=6.0):
     --------
     >>> from ase.build import bulk
     >>> alike_columns(project(bulk("GaAs", "zincblende", a=5.65, cubic=True)))
-    array([0, 0, 1, 1])
+    array([0, 1])
     """
     cell, sites = projection.cell, projection.sites
     _, kinds = np.unique(projection.columns, return_inverse=True)
