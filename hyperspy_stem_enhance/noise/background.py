@@ -26,7 +26,7 @@ _LARGEST_BIN = 4
 _SMALLEST_SIDE = 96  # pixels, of a binned image
 _MANY = 10  # columns: so many, however wide, are a lattice
 _SIZES = (1.5, 3.0)  # pixels: columns looked for where only waves are found
-_SIGNIFICANT = 6.0  # SDs of its noise that the brightest column stands out
+_SIGNIFICANT = 9.0  # SDs of its noise that the brightest column stands out
 
 
 @dataclass(frozen=True)
