@@ -12,9 +12,9 @@ All are calibrated by the default estimator. For each parameter:
 - Kullback-Leibler divergence of real from simulated, in nats: histograms over
   eight bins with an equal share of the real patches each, the outer ones open,
   half a count added to each; 0 is alike.
-- R2 of the sorted values: one less the squared differences of the quantiles from 5
-  to 95 %, so that no single patch decides,
-  relative to the variance of the real ones; 1 is alike.
+- R2 of the sorted values: one less the squared differences of the quantiles from
+  5 to 95 %, so that no single patch decides, relative to the variance of the real
+  ones; 1 is alike.
 
 Both are means over several simulated sets.
 """
