@@ -6,6 +6,7 @@ the way towards, or away from, one of the images most like it, as in
 N. V. Chawla et al., "SMOTE", J. Artif. Intell. Res. 16, 321 (2002).
 """
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 
@@ -94,6 +95,12 @@ class NoiseDistribution:
             "pointwise_lambda": float(np.clip(values["pointwise_lambda"], *_SHAPES)),
         }
         return NoiseParameters(**values)
+
+
+def describe_noise(distribution):
+    """Short name of a distribution, the same for the same numbers alone."""
+    rows = np.ascontiguousarray(distribution.rows, np.float64)
+    return f"{distribution.mode} {hashlib.sha256(rows.tobytes()).hexdigest()[:16]}"
 
 
 def distribution_of(results, mode="HAADF"):

@@ -16,7 +16,9 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from ..models.registry import load_model, weights_sha256
 from ..models.sfin import SFIN
+from ..noise.distribution import describe_noise
 from .stream import SimulatedBatches
 
 _LEAK = 0.05  # slope of the loss where a prediction is negative
@@ -44,9 +46,10 @@ def rectified_l1(prediction, target):
 
 def learning_rate(step, n_steps, peak):
     """Linear warm-up, then half a cosine down to a hundredth of the peak."""
-    if step < _WARM_UP:
-        return peak * (step + 1) / _WARM_UP
-    progress = min(1.0, (step - _WARM_UP) / max(1, n_steps - _WARM_UP))
+    warm_up = min(_WARM_UP, n_steps // 5 + 1)
+    if step < warm_up:
+        return peak * (step + 1) / warm_up
+    progress = min(1.0, (step - warm_up) / max(1, n_steps - warm_up))
     return peak * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
@@ -63,13 +66,17 @@ class Training:
         Highest learning rate.
     device : str
         A PyTorch device.
+    start : str, optional
+        Name of the model whose weights are the first ones.
     """
 
-    def __init__(self, architecture, seed, peak_rate, device):
+    def __init__(self, architecture, seed, peak_rate, device, start=None):
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.peak_rate = peak_rate
         network = SFIN(**architecture)
+        if start is not None:
+            network.load_state_dict(load_model(start).state_dict())
         self.network = network.to(device, memory_format=torch.channels_last).train()
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network,
@@ -135,6 +142,8 @@ def train(
     seed=0,
     peak_rate=1e-3,
     noise="mixed",
+    own_noise=None,
+    start=None,
     batch_factor=1,
     n_workers=1,
     device="cpu",
@@ -161,6 +170,11 @@ def train(
         Highest learning rate.
     noise : str or NoiseParameters, default "mixed"
         As for `simulate.scene.draw_scene`.
+    own_noise : noise.distribution.NoiseDistribution, optional
+        Noise and mode of every second batch; `noise` is that of the others.
+    start : str, optional
+        Name of a model of the same architecture, to begin with its weights.
+        By default they are drawn at random.
     batch_factor : int, default 1
         Multiplies the batch (8 frames of 128 x 128 pixels).
     n_workers : int, default 1
@@ -198,12 +212,18 @@ def train(
         "noise": str(noise),
         "batch_factor": batch_factor,
     }
+    if own_noise is not None:
+        settings["own_noise"] = describe_noise(own_noise)
+    if start is not None:
+        settings["start"] = f"{start} {weights_sha256(start)}"
     _agree_on_settings(folder / "settings.json", settings)
-    training = Training(architecture, seed, peak_rate, device)
+    training = Training(architecture, seed, peak_rate, device, start)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         training.load(checkpoint)
-    stream = SimulatedBatches(seed, training.step, batch_factor, noise)
+    stream = SimulatedBatches(
+        seed, training.step, batch_factor, noise, own_noise=own_noise
+    )
     losses = []
     with _progressbar(show_progressbar, training.step, n_steps) as advance:
         for noisy, clean in _load(stream, n_workers, training.device):

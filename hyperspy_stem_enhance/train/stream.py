@@ -38,15 +38,26 @@ class SimulatedBatches(IterableDataset):
         As for `simulate.scene.draw_scene`.
     modes : sequence of str
         Modes to draw from, evenly.
+    own_noise : noise.distribution.NoiseDistribution, optional
+        Noise and mode of half of the batches.
     """
 
-    def __init__(self, seed, start=0, batch_factor=1, noise="mixed", modes=MODES):
+    def __init__(
+        self,
+        seed,
+        start=0,
+        batch_factor=1,
+        noise="mixed",
+        modes=MODES,
+        own_noise=None,
+    ):
         super().__init__()
         self.seed = seed
         self.start = start
         self.batch_factor = batch_factor
         self.noise = noise
         self.modes = tuple(modes)
+        self.own_noise = own_noise
 
     def __iter__(self):
         worker = get_worker_info()
@@ -58,23 +69,29 @@ class SimulatedBatches(IterableDataset):
         """Return the inputs and targets of one batch, (n, 1, h, w) each."""
         side, n_frames = CROPS[number % len(CROPS)]
         n_frames *= self.batch_factor
+        own = self.own_noise is not None and number // len(CROPS) % 2 == 0
         pairs = [
-            self._draw_pair(number * 1024 + index, side) for index in range(n_frames)
+            self._draw_pair(number * 1024 + index, side, own)
+            for index in range(n_frames)
         ]
         inputs, targets = (
             np.stack(arrays)[:, None] for arrays in zip(*pairs, strict=True)
         )
         return torch.from_numpy(inputs), torch.from_numpy(targets)
 
-    def _draw_pair(self, index, side):
-        mode = self.modes[index % len(self.modes)]
+    def _draw_pair(self, index, side, own):
+        mode, noise = self.modes[index % len(self.modes)], self.noise
         while True:  # a frame that counted no electron at all is drawn again
+            if own:
+                mode = self.own_noise.mode
+                rng = np.random.default_rng([self.seed, index, 2])
+                noise = self.own_noise.draw(rng)
             scene = draw_scene(
                 self.seed,
                 index,
                 (side, side),
                 mode,
-                self.noise,
+                noise,
                 structures=TRAINING_STRUCTURES,
             )
             try:
