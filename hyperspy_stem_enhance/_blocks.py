@@ -151,7 +151,7 @@ def _blames_a_frame(error):
     in_torch = type(error).__module__.split(".")[0] == "torch"  # memory, driver
     if in_torch or isinstance(error, SetupError):
         return False
-    return isinstance(error, ValueError | ArithmeticError | LookupError | RuntimeError)
+    return isinstance(error, ValueError | ArithmeticError | LookupError)
 
 
 def _refuse(name, reason, single):

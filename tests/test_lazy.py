@@ -368,6 +368,13 @@ class TestBadFrames:
         with pytest.raises(TypeError, match="one_result_too_few returned 0 results"):
             map_frames(as_signal(stack), one_result_too_few, "ragged", size=2)
 
+    def test_error_of_a_library_is_not_a_frames_fault(self, stack):
+        def fail(frames):  # as PyTorch does on a processor without memory
+            raise RuntimeError("not enough memory: you tried to allocate 1 TB")
+
+        with pytest.raises(RuntimeError, match="not enough memory"):
+            map_frames(as_signal(stack), fail)
+
     def test_gpu_out_of_memory_is_not_a_frames_fault(self, stack):
         torch = pytest.importorskip("torch")
 
