@@ -20,12 +20,13 @@ _WIDTHS = np.geomspace(0.65, 1.55, 5)  # times the rough one that are tried
 _TELLING = 0.05  # change of the misfit over them that tells the width
 _REACH = 3.3  # of a column in the wide blur, in SDs
 _ITERATIONS = 20
-_NOISE_GAIN = 1.2  # of the variance of heights, from solving for them jointly
+_NOISE_GAIN = 1.1  # of the variance of heights, from solving for them jointly
+_ALIKE = 0.6  # of the brightest: bright columns, whose scatter noise explains
 _SPREAD = 2.5  # SDs of a column within which it hides the background
 _THRESHOLD = 5.0  # SDs of the noise that a maximum is above the background
 _FAINT = 0.15  # columns below this share of the bright ones are left out
 _BRIGHTEST = 0.98  # quantile of the column heights that tells the brightness
-_CONFIRMED = 125  # a brightest column higher than the second by more is a pair
+_CONFIRMED = 1.25  # a brightest column higher than the second by more is a pair
 
 
 @dataclass
@@ -136,15 +137,17 @@ class GaussianColumns:
         float
         """
         heights = self.heights[self.inside]
-        total = heights.var()
-        kept = max(total - _NOISE_GAIN * noise**2, 0) / max(total, 1e-30)
-        mean = heights.mean()
         top = np.quantile(heights, _BRIGHTEST)
         if 2 < len(heights) < 1 / (1 - _BRIGHTEST):
             # rests on a single column: two in one place, if much above all
             second, first = np.sort(heights)[-2:]
             if first > _CONFIRMED * second:
                 top = second
+        # those that are alike: faint ones spread for other reasons than noise
+        alike = heights[heights > _ALIKE * top]
+        total = alike.var()
+        kept = max(total - _NOISE_GAIN * noise**2, 0) / max(total, 1e-30)
+        mean = alike.mean()
         return float(mean + (top - mean) * np.sqrt(kept))
 
 
