@@ -1,6 +1,6 @@
 """Speed and memory of enhancement, as ratios measured side by side in one run.
 
-    python benchmarks/inference.py [network] [stack] [memory] [frame] [import]
+    python benchmarks/inference.py [network] [stack] [memory] [tiles] [frame] [import]
 
 Without a name all parts are run.  Each ratio is the median over rounds in
 which both sides take turns, so that a change of the machine's load meets
@@ -160,6 +160,44 @@ def measure_memory(gigabytes):
         print(f"| {size:.2f} GB | {peak:.2f} GB |", flush=True)
 
 
+def measure_tiles(n=12, side=512):
+    """Quality of whole frames against tiles of several sizes and overlaps."""
+    from hyperspy_stem_enhance.enhance.normalise import normalise_frame
+    from hyperspy_stem_enhance.enhance.tiling import blend_window, tile_starts
+    from hyperspy_stem_enhance.metrics import psnr
+    from hyperspy_stem_enhance.simulate.scene import draw_scene
+
+    network = InferenceSFIN(load_model("sfin-fast"))
+
+    def enhance(values, tile, overlap):
+        total, weight = np.zeros((2, *values.shape))
+        window = blend_window((tile, tile), overlap)
+        starts = tile_starts(side, tile, overlap)
+        for top in starts:
+            for left in starts:
+                here = (slice(top, top + tile), slice(left, left + tile))
+                x = torch.from_numpy(np.ascontiguousarray(values[here])[None, None])
+                with torch.inference_mode():
+                    total[here] += network(x)[0, 0].numpy() * window
+                weight[here] += window
+        return np.clip(total / weight, 0, None)
+
+    settings = ((128, 32), (256, 32), (256, 64), (256, 128), (384, 64), (512, 0))
+    scenes = [
+        draw_scene(SEED, i, (side, side), arrangement="lattice") for i in range(n)
+    ]
+    print(f"\n| tile | overlap | PSNR of {n} lattices of {side}², mixed noise |")
+    print("|---|---|---|")
+    for tile, overlap in settings:
+        found = []
+        for scene in scenes:
+            frame = normalise_frame(scene.noisy)
+            enhanced = enhance(frame.values, tile, max(overlap, 1)) * frame.scale
+            found.append(psnr(enhanced, scene.clean))
+        name = "whole frame" if tile == side else f"{tile}²"
+        print(f"| {name} | {overlap} | {np.mean(found):.2f} dB |", flush=True)
+
+
 def measure_frame(side=4096):
     """Time and memory of one large frame, and whether its tiles show."""
     from hyperspy_stem_enhance.enhance.run import enhance_frames
@@ -200,7 +238,7 @@ def measure_import(rounds):
 def main():
     """Run the chosen parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("network", "stack", "memory", "frame", "import")
+    parts = ("network", "stack", "memory", "tiles", "frame", "import")
     parser.add_argument("parts", nargs="*", help=", ".join(parts))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--gigabytes", type=float, default=1)
@@ -216,6 +254,8 @@ def main():
         measure_stack(max(1, arguments.rounds // 2))
     if "memory" in chosen:
         measure_memory(arguments.gigabytes)
+    if "tiles" in chosen:
+        measure_tiles()
     if "frame" in chosen:
         measure_frame()
     if "import" in chosen:
