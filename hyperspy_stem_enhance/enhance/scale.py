@@ -129,7 +129,9 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
         return _factor(frequency, frequencies)
     if pixel_size is None:
         return 1.0
-    return _factor(pixel_size / _TYPICAL_SIGMA, tuple(1 / s for s in sigmas[::-1]))
+    narrowest, widest = sigmas
+    limits = (1 / widest, 1 / narrowest if narrowest else np.inf)
+    return _factor(pixel_size / _TYPICAL_SIGMA, limits)
 
 
 def _factor(frequency, limits):

@@ -87,6 +87,12 @@ def test_pixel_size_tells_the_scale_of_single_atoms(rng):
     assert choose_factor(noise, *SERVED, pixel_size=0.002) < 0.5
 
 
+def test_model_without_limits_never_resamples(rng):
+    none = ((0, np.inf), (0, np.inf))
+    for image in (rng.normal(0, 1, (64, 64)), draw_lattice(4, 128)[0]):
+        assert choose_factor(image, *none, pixel_size=10) == 1
+
+
 @pytest.mark.parametrize("shape", [(40, 60), (90, 30), (17, 111)])
 def test_resampling_keeps_field_and_values(shape):
     y, x = np.mgrid[:60, :90]
