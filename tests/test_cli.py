@@ -482,5 +482,7 @@ def test_interrupt_from_the_terminal(tmp_path):
     time.sleep(1)
     os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=600)
-    assert process.returncode == 130
+    # The second is CPython's own way, where the signal met code run from a string
+    # (dataclasses, while PyTorch is imported): shells read both as an interrupt
+    assert process.returncode in (130, -signal.SIGINT)
     assert "interrupted" in error
