@@ -12,6 +12,9 @@ along any zone axis.
 # Where the columns of a structure are, and how high and wide the Gaussian of each
 # is in an image: simulated by multislice, once, and kept with the package.
 
+import tempfile
+from pathlib import Path
+
 import hyperspy.api as hs
 import matplotlib.pyplot as plt
 import numpy as np
@@ -104,10 +107,10 @@ Sr1 Sr 0.5 0.5 0.5
 Ru1 Ru 0 0 0
 O1 O 0.5 0 0
 """
-with open("SrRuO3.cif", "w") as file:
-    file.write(cif)
+path = Path(tempfile.mkdtemp()) / "SrRuO3.cif"
+path.write_text(cif)
 
-structure = hse.simulate.structure_from_atoms("SrRuO3.cif", zone_axis=(0, 0, 1))
+structure = hse.simulate.structure_from_atoms(path, zone_axis=(0, 0, 1))
 structure.columns, structure.brightness.round(3)
 
 # %%
@@ -117,7 +120,7 @@ for panel, mode in zip(panels, ("HAADF", "BF"), strict=False):
     panel.set_title(f"{mode}, columns")
 for panel, mode in zip(panels[2:], ("HAADF", "BF"), strict=True):
     data = hse.simulate.from_atoms(
-        "SrRuO3.cif", (0, 0, 1), n=1, shape=(192, 192), pixel_size=0.12,
+        path, (0, 0, 1), n=1, shape=(192, 192), pixel_size=0.12,
         mode=mode, noise="published", seed=5,
     )  # fmt: skip
     panel.imshow(data.noisy.data[0], cmap="gray")
