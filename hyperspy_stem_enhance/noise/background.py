@@ -20,7 +20,6 @@ _SMOOTHNESS = 0.01  # weight of the second differences of its coefficients
 _GRID = 128  # points along a side that the surface is fitted to
 _CELLS = 5  # along each side, whose lowest points start the fit
 _LOWEST = 0.1  # share of them
-_ROUNDS = 2  # of columns and background in turn
 _BINNED_SIGMA = 1.7  # pixels: images are binned as long as columns stay wider
 _LARGEST_BIN = 4
 _SMALLEST_SIDE = 96  # pixels, of a binned image
@@ -91,17 +90,12 @@ def measure_background(image, structure, row_noise, structure_sd):
     )
     row_noise = _binned_rows(row_noise, factor)
     surface = _Surface(structure.shape, structure_sd, _INTERVAL // factor)
-    columns = model = None
-    for _ in range(_ROUNDS):
-        raised = image - background
-        guide = structure - background
-        size = typical_sigma(guide)
-        found = find_columns(raised, guide, size, structure_sd)
-        if not _are_columns(found, factor):
-            found = _find_small(raised, row_noise, factor)
-        if found is None:
-            break
-        columns = found
+    raised = image - background
+    guide = structure - background
+    columns = find_columns(raised, guide, typical_sigma(guide), structure_sd)
+    if not _are_columns(columns, factor):
+        columns = _find_small(raised, row_noise, factor)
+    if columns is not None:
         model = columns.render(structure.shape)
         hidden = columns.beside_border(structure.shape)
         background = surface.fit(structure - model, hidden)

@@ -23,7 +23,7 @@ _CLIP_PIXELS = 20  # fewest pixels at a limit that count as clipped
 _CLIP_RATIO = 2.0  # pixels at a limit against those expected without clipping
 _CLIP_NEARBY = 0.02  # share of clipped pixels around a pixel that spoils it
 _ROWS = 64  # handled at once in double precision
-_SAMPLE = 1 << 20  # pixels that quantiles of huge images are taken from
+_SAMPLE = 1 << 16  # pixels that quantiles are taken from
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,9 @@ def _means_around(values, valid, rows, columns):
 
 def _sample(values):
     """Evenly spaced values, enough for quantiles."""
-    return values[:: max(1, values.size // _SAMPLE)].astype(np.float64)
+    # an odd step: an even one may keep to the same columns of a lattice
+    step = values.size // _SAMPLE | 1
+    return values[::step].astype(np.float64)
 
 
 def _pixel_noise_sd(values):
