@@ -12,13 +12,15 @@ from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter, zoom
 _PATCH = 1024  # pixels per side of which one spectrum is taken
 _ABOVE = 8.0  # a peak's power over log(number of pixels), in means of the noise
 _STRONGEST = 12  # peaks that hold most of the power of a lattice
+_NEARLY_ALL = 0.98  # of the power, below the finest frequency
+_FINEST = 0.16  # cycles per pixel that an image is not shrunk beyond
 _TYPICAL_SIGMA = 0.045  # nm: columns and atoms under an aberration-corrected probe
 _STEPS = 4  # factors are whole powers of 2 ** (1 / 4): a movie keeps its own
 _LIMITS = (1 / 16, 4.0)
 
 
-def lattice_frequency(frame):
-    """Spatial frequency at which a lattice shows, without a parameter.
+def lattice_frequencies(frame):
+    """Spatial frequencies at which a lattice shows, without a parameter.
 
     Parameters
     ----------
@@ -27,10 +29,11 @@ def lattice_frequency(frame):
 
     Returns
     -------
-    float
+    typical, finest : float
         Root mean square frequency of the Bragg peaks weighted by their
-        power, in cycles per pixel: about 1 / (spacing of the columns).
-        NaN where no lattice shows.
+        power, in cycles per pixel: about 1 / (spacing of the columns); and
+        the frequency below which 98 % of that power lies. NaN where no
+        lattice shows.
 
     Notes
     -----
@@ -45,8 +48,8 @@ def lattice_frequency(frame):
     >>> import numpy as np
     >>> y, x = np.mgrid[:128, :128]
     >>> rows = np.cos(2 * np.pi * y / 16) + np.cos(2 * np.pi * (x + y) / 16)
-    >>> round(lattice_frequency(rows), 2)
-    0.09
+    >>> [round(frequency, 2) for frequency in lattice_frequencies(rows)]
+    [0.09, 0.1]
     """
     power = _mean_power(np.asarray(frame))
     h, w = power.shape[0], 2 * power.shape[1] - 2
@@ -60,7 +63,7 @@ def lattice_frequency(frame):
     ) / np.log(2)
     peak = tested & (power > noise * (np.log(tested.sum()) + _ABOVE))
     if peak.sum() < 4:
-        return np.nan
+        return np.nan, np.nan
     excess = np.where(peak, power - noise, 0)
     frequency = float(np.sqrt((excess * k**2).sum() / excess.sum()))
     summit = peak & (power == maximum_filter(power, 3, mode="wrap"))
@@ -68,7 +71,12 @@ def lattice_frequency(frame):
     lone = len(around) >= 3 and around[:_STRONGEST].sum() > 0.7 * excess.sum()
     slow = power[(k > 2.5 / min(h, w)) & (kx > 2.5 / w) & (k < 0.6 * frequency)]
     foot = slow.size and slow.max() > 1.5 * power[peak].max()
-    return frequency if lone and not foot else np.nan
+    if foot or not lone:
+        return np.nan, np.nan
+    order = np.argsort(k[peak])
+    sums = np.cumsum(excess[peak][order])
+    finest = k[peak][order][np.searchsorted(sums, _NEARLY_ALL * sums[-1])]
+    return frequency, float(finest)
 
 
 def _mean_power(frame):
@@ -110,7 +118,7 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
     ----------
     frame : array-like, shape (h, w)
     frequencies : tuple of float
-        Lowest and highest `lattice_frequency` that the network serves.
+        Lowest and highest typical frequency that the network serves.
     sigmas : tuple of float
         Range of the SD of its columns, in pixels; used where no lattice
         shows and the pixel size is known.
@@ -124,9 +132,12 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
         size tells the scale; otherwise the factor by which the numbers
         of rows and columns are to be multiplied.
     """
-    frequency = lattice_frequency(frame)
-    if np.isfinite(frequency):
-        return _factor(frequency, frequencies)
+    typical, finest = lattice_frequencies(frame)
+    if np.isfinite(typical):
+        factor = _factor(typical, frequencies)
+        if factor < 1:
+            factor = min(1.0, max(factor, _in_steps(finest / _FINEST)))
+        return factor
     if pixel_size is None:
         return 1.0
     narrowest, widest = sigmas
@@ -138,8 +149,11 @@ def _factor(frequency, limits):
     low, high = limits
     if low <= frequency <= high:
         return 1.0
-    exact = frequency / np.sqrt(low * high)
-    steps = np.round(_STEPS * np.log2(np.clip(exact, *_LIMITS)))
+    return _in_steps(frequency / np.sqrt(low * high))
+
+
+def _in_steps(factor):
+    steps = np.round(_STEPS * np.log2(np.clip(factor, *_LIMITS)))
     return float(2 ** (steps / _STEPS))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from hyperspy_stem_enhance._blocks import SetupError
 from hyperspy_stem_enhance.enhance import run
-from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequency
+from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequencies
 from hyperspy_stem_enhance.lazy import network_turn
 from hyperspy_stem_enhance.signals import _checks
 
@@ -95,7 +95,7 @@ def _describe(frame, model, pixel_size, scale):
             f"columns of another scale than the model {model!r} serves best: it is "
             f"resampled by {factor:.3g} for the network, and back"
         )
-    elif pixel_size is None and np.isnan(lattice_frequency(frame)):
+    elif pixel_size is None and np.isnan(lattice_frequencies(frame)[0]):
         found["scale"] = (
             "neither a lattice that shows nor a pixel size, and is taken at the scale "
             "it has; calibrate the axes, or give `scale`"

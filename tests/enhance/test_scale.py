@@ -4,14 +4,18 @@ import pytest
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.enhance.scale import (
     choose_factor,
-    lattice_frequency,
+    lattice_frequencies,
     noise_gain,
     resample,
 )
 from hyperspy_stem_enhance.metrics import psnr
 from hyperspy_stem_enhance.simulate.render import render_columns
 
-SERVED = ((0.03, 0.115), (1.8, 6.5))
+SERVED = ((0.05, 0.09), (1.8, 6.5))
+
+
+def lattice_frequency(image):
+    return lattice_frequencies(image)[0]
 
 
 def draw_lattice(spacing, size, dose=None, seed=0):
@@ -77,6 +81,20 @@ def test_factor_leads_into_the_range_and_is_one_inside():
         assert 10 < factor * spacing < 25
         assert np.log2(factor) * 4 == pytest.approx(round(np.log2(factor) * 4))
     assert choose_factor(draw_lattice(16, 256)[0], *SERVED) == 1
+
+
+def test_fine_detail_of_a_wide_lattice_is_not_lost():
+    """Dumbbells far apart: their two columns must stay two."""
+    y, x = np.mgrid[:14, :14]
+    centres = 36 * np.stack([0.9 * y + 0.4 * x, 0.9 * x - 0.4 * y], -1).reshape(-1, 2)
+    positions = np.concatenate([centres, centres + np.array([0, 7])])
+    sigmas = np.full(len(positions), 1.8)
+    image = render_columns(positions, np.ones(len(positions)), sigmas, (420, 420))
+    sigmas = np.full(len(centres), 9.0)
+    wide = render_columns(centres, np.ones(len(centres)), sigmas, (420, 420))
+    limits = (0.06, 0.09), (0, np.inf)
+    assert choose_factor(wide, *limits) < 0.6
+    assert choose_factor(image, *limits) * 7 > 4.5
 
 
 def test_pixel_size_tells_the_scale_of_single_atoms(rng):
