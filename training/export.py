@@ -19,7 +19,7 @@ from hyperspy_stem_enhance.models.export import (
     export_weights,
 )
 from hyperspy_stem_enhance.noise.parameters import MODES
-from hyperspy_stem_enhance.simulate.arrangements import SIGMA_RANGE, SPACING_RANGE
+from hyperspy_stem_enhance.simulate.lattice import SIGMA_RANGE, SPACING_RANGE
 from hyperspy_stem_enhance.simulate.structures import HELD_OUT_STRUCTURES
 from hyperspy_stem_enhance.train.loop import averaged_network
 
