@@ -130,7 +130,8 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
     float
         1 inside the range, and where neither a lattice nor the pixel
         size tells the scale; otherwise the factor by which the numbers
-        of rows and columns are to be multiplied.
+        of rows and columns are to be multiplied. Above 1 only where a
+        lattice shows.
     """
     typical, finest = lattice_frequencies(frame)
     if np.isfinite(typical):
@@ -142,7 +143,8 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
         return 1.0
     narrowest, widest = sigmas
     limits = (1 / widest, 1 / narrowest if narrowest else np.inf)
-    return _factor(pixel_size / _TYPICAL_SIGMA, limits)
+    # Enlarged noise looks like columns: where none show, images only shrink
+    return min(1.0, _factor(pixel_size / _TYPICAL_SIGMA, limits))
 
 
 def _factor(frequency, limits):

@@ -14,7 +14,7 @@ from .registry import _WEIGHTS, _read_registry, models_folder
 # Where a network trained on this package's simulations loses nothing
 # (benchmarks/scale.py): lattice frequencies in cycles per pixel, and SD of
 # columns in pixels. Frames of another scale are resampled for it.
-BEST_FREQUENCY = (0.05, 0.09)
+BEST_FREQUENCY = (0.045, 0.115)
 BEST_SIGMA = (1.8, 6.5)
 
 

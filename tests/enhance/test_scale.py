@@ -11,7 +11,7 @@ from hyperspy_stem_enhance.enhance.scale import (
 from hyperspy_stem_enhance.metrics import psnr
 from hyperspy_stem_enhance.simulate.render import render_columns
 
-SERVED = ((0.05, 0.09), (1.8, 6.5))
+SERVED = ((0.045, 0.115), (1.8, 6.5))
 
 
 def lattice_frequency(image):
@@ -75,10 +75,10 @@ def test_no_lattice_is_seen_where_there_is_none(rng, draw):
 
 
 def test_factor_leads_into_the_range_and_is_one_inside():
-    for spacing in (3, 5, 45, 60):
+    for spacing in (3, 5, 30, 60):
         image, _ = draw_lattice(spacing, 512)
         factor = choose_factor(image, *SERVED)
-        assert 10 < factor * spacing < 25
+        assert 9 < factor * spacing < 22
         assert np.log2(factor) * 4 == pytest.approx(round(np.log2(factor) * 4))
     assert choose_factor(draw_lattice(16, 256)[0], *SERVED) == 1
 
@@ -101,7 +101,7 @@ def test_pixel_size_tells_the_scale_of_single_atoms(rng):
     noise = rng.normal(0, 1, (128, 128))
     assert choose_factor(noise, *SERVED) == 1
     assert choose_factor(noise, *SERVED, pixel_size=0.012) == 1
-    assert choose_factor(noise, *SERVED, pixel_size=0.1) > 2
+    assert choose_factor(noise, *SERVED, pixel_size=0.1) == 1
     assert choose_factor(noise, *SERVED, pixel_size=0.002) < 0.5
 
 
@@ -137,7 +137,7 @@ def test_noise_after_shrinking_is_as_foretold(rng, factor):
 def test_columns_too_fine_or_too_wide_are_enhanced_as_well_as_others():
     quality = {}
     for spacing, size in ((4, 64), (16, 224), (56, 400)):
-        image, clean = draw_lattice(spacing, size, dose=10_000)
+        image, clean = draw_lattice(spacing, size, dose=100)
         quality[spacing] = psnr(enhance_frames(image[None])[0], clean)
         if spacing != 16:
             assert (
