@@ -6,8 +6,6 @@ from functools import partial
 import numpy as np
 
 from hyperspy_stem_enhance._blocks import SetupError
-from hyperspy_stem_enhance.enhance import run
-from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequencies
 from hyperspy_stem_enhance.lazy import network_turn
 from hyperspy_stem_enhance.signals import _checks
 
@@ -43,12 +41,16 @@ def pixel_size(signal):
 
 def enhance(frames, model, mode, device, **options):
     """Enhance a batch of frames."""
+    from hyperspy_stem_enhance.enhance import run
+
     with _network(model, mode, device):
         return run.enhance_frames(frames, model, mode, device, **options)
 
 
 def enhance_parts(parts, model, mode, device, **options):
     """Enhance a batch of parts of large frames."""
+    from hyperspy_stem_enhance.enhance import run
+
     with _network(model, mode, device):
         return run.enhance_parts(parts, (model, mode, device), **options)
 
@@ -84,6 +86,7 @@ def describe_before(model, pixel_size, scale="auto", **_):
 
 
 def _describe(frame, model, pixel_size, scale):
+    from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequencies
     from hyperspy_stem_enhance.models import registry
 
     found = _checks.describe_defects(frame)

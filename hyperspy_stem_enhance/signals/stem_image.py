@@ -14,7 +14,6 @@ from hyperspy.docstrings.signal import (
 from hyperspy.signals import LazySignal2D, Signal2D
 
 import hyperspy_stem_enhance
-from hyperspy_stem_enhance.enhance.run import check_scale
 from hyperspy_stem_enhance.lazy import map_frames
 from hyperspy_stem_enhance.signals import _checks, _workers
 
@@ -230,6 +229,8 @@ class STEMImageMixin:
         >>> s.enhance_sfin(scale=1, show_progressbar=False)
         <Signal2D, title: , dimensions: (|64, 64)>
         """
+        from hyperspy_stem_enhance.enhance.run import check_scale
+
         _check(self, mode, num_workers)
         settings, record = _workers.enhancement(self, model, mode, device)
         check_scale(scale)
@@ -327,6 +328,7 @@ class STEMImageMixin:
         <AtomPositions, title: , dimensions: (4|ragged)>
         """
         from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+        from hyperspy_stem_enhance.enhance.run import check_scale
         from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
 
         _check(self, mode, num_workers)
