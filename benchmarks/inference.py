@@ -126,10 +126,10 @@ _STACK = """
 _FRAME = """
     import time
     rng = np.random.default_rng(0)
-    y, x = np.mgrid[:{side}, :{side}]
-    lattice = np.cos(y / 2.7) * np.cos(x / 3.1) + 1
-    data = rng.poisson(20 * lattice).astype("uint16")
-    del y, x, lattice
+    data = np.empty(({side}, {side}), "uint16")
+    across = np.cos(np.arange({side}) / 3.1)
+    for row in range({side}):
+        data[row] = rng.poisson(20 * (np.cos(row / 2.7) * across + 1))
     s = hs.signals.Signal2D(data)
     before = peak()
     start = time.perf_counter()
