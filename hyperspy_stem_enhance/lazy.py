@@ -254,6 +254,17 @@ def _map_blocks(blocks, output, size, dtype, **settings):
     )
 
 
+def progressbar(show=None, **options):
+    """Context in which dask shows its progress, by default as HyperSpy prefers."""
+    from tqdm.dask import TqdmCallback
+
+    if show is None:
+        from hyperspy.defaults_parser import preferences
+
+        show = preferences.General.show_progressbar
+    return TqdmCallback(**options) if show else nullcontext()
+
+
 def _concatenate(arrays, axis):
     import dask.array as da
 
@@ -262,14 +273,9 @@ def _concatenate(arrays, axis):
 
 def _compute(array, in_memory, show_progressbar, num_workers):
     import dask.array as da
-    from tqdm.dask import TqdmCallback
 
-    if show_progressbar is None:
-        from hyperspy.defaults_parser import preferences
-
-        show_progressbar = preferences.General.show_progressbar
     options = {} if num_workers is None else {"num_workers": num_workers}
-    with TqdmCallback() if show_progressbar else nullcontext():
+    with progressbar(show_progressbar):
         if not in_memory:
             return array.compute(**options)
         result = np.empty(array.shape, array.dtype)

@@ -7,6 +7,8 @@ memory as a whole.
 
 import numpy as np
 
+from .tiling import tile_starts
+
 SIZE = 2048  # pixels per side of a part
 OVERLAP = 256  # pixels that neighbouring parts share at the least
 _FADE = 64  # in the middle of the overlap, where one part gives way to the next
@@ -37,7 +39,7 @@ def split(size):
     """
     n = max(1, -(-(size - OVERLAP) // (SIZE - OVERLAP)))
     length = -(-(size + (n - 1) * OVERLAP) // n)
-    starts = [round(i * (size - length) / max(1, n - 1)) for i in range(n)]
+    starts = tile_starts(size, length, OVERLAP)
     return [(start, start + length) for start in starts]
 
 

@@ -84,14 +84,17 @@ def enhance_frames(
     from ..models import registry
 
     if is_large(frames.shape[1:]):
-        options = (keep_background, allow_negative, scale, pixel_size)
-        whole = [
-            map_parts(
-                partial(enhance_parts, args=(model, mode, device, *options)), frame
-            )
-            for frame in frames[:, None]
-        ]
-        return np.concatenate(whole)
+        enhance = partial(
+            enhance_parts,
+            model=model,
+            mode=mode,
+            device=device,
+            keep_background=keep_background,
+            allow_negative=allow_negative,
+            scale=scale,
+            pixel_size=pixel_size,
+        )
+        return np.concatenate([map_parts(enhance, frame) for frame in frames[:, None]])
     network, device = registry.load_for_use(model, mode, device)
     ranges = registry.ranges(model)
     prepared = []
@@ -121,13 +124,13 @@ def enhance_frames(
     return enhanced
 
 
-def enhance_parts(parts, args=(), **options):
+def enhance_parts(parts, **options):
     """Enhance parts of frames, in some of which there may be nothing.
 
     Parameters
     ----------
     parts : numpy.ndarray, shape (n, h, w)
-    args, options
+    **options
         Of `enhance_frames`.
 
     Returns
@@ -140,9 +143,7 @@ def enhance_parts(parts, args=(), **options):
         finite = part[np.isfinite(part)]
         if finite.size:
             flat = finite.min() == finite.max()
-            enhanced[index] = (
-                0 if flat else enhance_frames(part[None], *args, **options)[0]
-            )
+            enhanced[index] = 0 if flat else enhance_frames(part[None], **options)[0]
     return enhanced
 
 

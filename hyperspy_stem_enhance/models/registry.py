@@ -10,6 +10,8 @@ import json
 import math
 import os
 import threading
+from copy import deepcopy
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -50,8 +52,16 @@ def _registry():
 
 def _read_registry(folder):
     path = folder / "registry.json"
-    if not path.is_file():
+    try:
+        stamp = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
         return {}
+    return _parse_registry(path, stamp.st_mtime_ns, stamp.st_size)
+
+
+@lru_cache(maxsize=8)
+def _parse_registry(path, *stamp):
+    """Entries of a registry, read again only where its stamp is another."""
     try:
         return json.loads(path.read_text())
     except ValueError as error:
@@ -79,7 +89,10 @@ def list_models():
     >>> models.list_models()["sfin-fast"]["modes"]
     ['HAADF', 'BF']
     """
-    return {n: {**e, "folder": str(e["folder"])} for n, e in _registry().items()}
+    return {
+        name: {**deepcopy(entry), "folder": str(entry["folder"])}
+        for name, entry in _registry().items()
+    }
 
 
 def resolve(model="auto", mode=None):

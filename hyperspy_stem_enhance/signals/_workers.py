@@ -52,7 +52,9 @@ def enhance_parts(parts, model, mode, device, **options):
     from hyperspy_stem_enhance.enhance import run
 
     with _network(model, mode, device):
-        return run.enhance_parts(parts, (model, mode, device), **options)
+        return run.enhance_parts(
+            parts, model=model, mode=mode, device=device, **options
+        )
 
 
 @contextmanager

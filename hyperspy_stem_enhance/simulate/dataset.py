@@ -1,6 +1,5 @@
 """Simulated images as HyperSpy signals, eager or lazy."""
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -251,13 +250,11 @@ def _positions_block(scenes):
 
 def _compute(arrays, show_progressbar, num_workers):
     import dask
-    from hyperspy.defaults_parser import preferences
-    from tqdm.dask import TqdmCallback
 
-    if show_progressbar is None:
-        show_progressbar = preferences.General.show_progressbar
+    from ..lazy import progressbar
+
     options = {} if num_workers is None else {"num_workers": num_workers}
-    with TqdmCallback(desc="simulate") if show_progressbar else nullcontext():
+    with progressbar(show_progressbar, desc="simulate"):
         (arrays,) = dask.compute(arrays, scheduler="threads", **options)
     return arrays
 
