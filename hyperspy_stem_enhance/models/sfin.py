@@ -10,15 +10,20 @@ Half of the channels (``l``) is spatial, the other half (``g``) passes
 through a convolution of its Fourier spectrum; the halves exchange what
 they found in every block.  ``downscale=2`` moves the body to half
 resolution by pixel-unshuffling, which two processor cores can train and
-run (`SFIN_FAST`).
+run (`SFIN_FAST`).  One network may give several images at the cost of one
+(`OUTPUTS`), where the authors train one network for each task.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional
 
+OUTPUTS = ("enhanced", "super-resolution", "detection")
+"""What a network returns, in this order: the columns, the columns narrower
+than they are, and the logit of a dot at every column."""
+
 SFIN_PAPER = {"width": 64, "n_blocks": 8, "downscale": 1}
-SFIN_FAST = {"width": 64, "n_blocks": 3, "downscale": 2}
+SFIN_FAST = {"width": 64, "n_blocks": 3, "downscale": 2, "n_outputs": 3}
 
 
 def _conv3(inputs, outputs):
@@ -122,11 +127,14 @@ class SFIN(nn.Module):
     downscale : int, default 1
         The body works at 1 / `downscale` of the resolution; both sides of
         the image must be multiples of it.
+    n_outputs : int, default 1
+        How many of `OUTPUTS`, from the first on, it returns.
 
     Notes
     -----
-    Input and output are float32 tensors of shape (n, 1, h, w).  The
-    defaults are the network of the paper: 960,193 parameters.
+    The input is a float32 tensor of shape (n, 1, h, w), the output one of
+    shape (n, n_outputs, h, w).  The defaults are the network of the paper:
+    960,193 parameters.
 
     References
     ----------
@@ -143,13 +151,14 @@ class SFIN(nn.Module):
     torch.Size([1, 1, 32, 32])
     """
 
-    def __init__(self, width=64, n_blocks=8, downscale=1):
+    def __init__(self, width=64, n_blocks=8, downscale=1, n_outputs=1):
         super().__init__()
         self.downscale = downscale
+        self.n_outputs = n_outputs
         pixels = downscale**2
         self.head_conv = _conv3(pixels, width)
         self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(n_blocks)))
-        self.tail_conv = _conv3(width, pixels)
+        self.tail_conv = _conv3(width, n_outputs * pixels)
 
     def forward(self, x):
         if self.downscale > 1:

@@ -23,8 +23,8 @@ from .noise import FrameNoise, frame_noise_from
 from .render import render_columns
 
 _MARGIN = 8  # pixels, so that displaced rows bring in what lies beside
-_LABEL_SIGMA = 0.4  # of a dot, relative to its column
-_LEAST_LABEL_SIGMA = 1.0  # pixels
+_NARROW = 0.4  # SD of dots and of narrow columns, relative to the column's
+_LEAST_SIGMA = 1.0  # pixels
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ class Scene:
         The columns alone, bright on zero in every mode.
     background : numpy.ndarray of float32, shape (h, w)
         What remains without columns and noise.
-    positions : numpy.ndarray of float32, shape (n, 4)
-        y, x, intensity (height in the image's units) and sigma of the
-        columns inside the frame; y, x and sigma in pixels.
+    columns : numpy.ndarray of float32, shape (m, 4)
+        y, x, intensity (height in the image's units) and sigma of all
+        columns, those just outside of the frame among them; y, x and
+        sigma in pixels.
     noise : FrameNoise
         The noise that was applied.
     kind, arrangement : str
@@ -95,12 +96,24 @@ class Scene:
     noisy: np.ndarray
     clean: np.ndarray
     background: np.ndarray
-    positions: np.ndarray
+    columns: np.ndarray
     noise: FrameNoise
     kind: str
     arrangement: str
     recipe: Recipe
     terms: dict = field(default_factory=dict)
+
+    @property
+    def positions(self):
+        """Those of `columns` whose centres are inside the frame.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n, 4)
+        """
+        y, x = self.columns[:, :2].T
+        height, width = self.clean.shape
+        return self.columns[(y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)]
 
     @property
     def label(self):
@@ -114,11 +127,25 @@ class Scene:
         -------
         numpy.ndarray of float32, shape (h, w)
         """
-        sigmas = np.maximum(_LABEL_SIGMA * self.positions[:, 3], _LEAST_LABEL_SIGMA)
-        dots = render_columns(
-            self.positions[:, :2], np.ones(len(sigmas)), sigmas, self.clean.shape
-        )
+        dots = self._narrow_columns(self.positions, 1.0)
         return np.minimum(dots, 1, out=dots)
+
+    @property
+    def narrow(self):
+        """The columns of `clean`, as high but narrower: super-resolution.
+
+        They have 0.4 of their SD, and at least 1 pixel.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (h, w)
+        """
+        return self._narrow_columns(self.columns, self.columns[:, 2])
+
+    def _narrow_columns(self, columns, heights):
+        sigmas = np.maximum(_NARROW * columns[:, 3], _LEAST_SIGMA)
+        heights = np.broadcast_to(heights, sigmas.shape)
+        return render_columns(columns[:, :2], heights, sigmas, self.clean.shape)
 
 
 def draw_scene(
@@ -251,16 +278,14 @@ def _record(rng, recipe, columns, background, mode, with_terms):
         noisy, terms = frame_noise.apply_with_terms(rng, ideal, row_start=_MARGIN)
     else:
         noisy, terms = frame_noise.apply(rng, ideal, row_start=_MARGIN), {}
-    positions = np.column_stack(
+    table = np.column_stack(
         [columns.positions - _MARGIN, columns.heights * scale, columns.sigmas]
     ).astype(np.float32)
-    size = np.array(clean.shape) - 2 * _MARGIN
-    inside = ((positions[:, :2] >= 0) & (positions[:, :2] <= size - 1)).all(1)
     return Scene(
         _crop(noisy),
         _crop(clean),
         _crop(background),
-        positions[inside],
+        table,
         frame_noise,
         recipe.kind,
         recipe.arrangement,

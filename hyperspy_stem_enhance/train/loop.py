@@ -44,6 +44,32 @@ def rectified_l1(prediction, target):
     return (functional.leaky_relu(prediction, _LEAK) - target).abs().mean()
 
 
+def total_loss(prediction, target):
+    """Loss of all outputs of a network.
+
+    `rectified_l1` of the enhanced image and of the one with narrow columns,
+    and the cross entropy of the dots, which makes the detection a
+    probability; weighted so that none outweighs the enhanced image.
+
+    Parameters
+    ----------
+    prediction, target : torch.Tensor, shape (n, k, h, w)
+        In the order of `models.sfin.OUTPUTS`.
+
+    Returns
+    -------
+    torch.Tensor, scalar
+    """
+    loss = rectified_l1(prediction[:, :1], target[:, :1])
+    if prediction.shape[1] > 1:
+        loss = loss + rectified_l1(prediction[:, 1:2], target[:, 1:2])
+    if prediction.shape[1] > 2:
+        loss = loss + functional.binary_cross_entropy_with_logits(
+            prediction[:, 2], target[:, 2]
+        )
+    return loss
+
+
 def learning_rate(step, n_steps, peak):
     """Linear warm-up, then half a cosine down to a hundredth of the peak."""
     warm_up = min(_WARM_UP, n_steps // 5 + 1)
@@ -76,7 +102,7 @@ class Training:
         self.peak_rate = peak_rate
         network = SFIN(**architecture)
         if start is not None:
-            network.load_state_dict(load_model(start).state_dict())
+            network.load_state_dict(_first_weights(start, network))
         self.network = network.to(device, memory_format=torch.channels_last).train()
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network,
@@ -114,17 +140,17 @@ class Training:
             part.load_state_dict(state[name])
         self.step, self.minutes_before = state["step"], state["minutes"]
 
-    def learn(self, noisy, clean, n_steps, half_precision):
+    def learn(self, noisy, truths, n_steps, half_precision):
         """Take one step on a batch; return the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(self.step, n_steps, self.peak_rate)
-        noisy, clean = (
+        noisy, truths = (
             batch.to(self.device, memory_format=torch.channels_last, non_blocking=True)
-            for batch in (noisy, clean)
+            for batch in (noisy, truths)
         )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half_precision):
             prediction = self.network(noisy)
-        loss = rectified_l1(prediction.float(), clean)
+        loss = total_loss(prediction.float(), truths)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -173,8 +199,8 @@ def train(
     own_noise : noise.distribution.NoiseDistribution, optional
         Noise and mode of every second batch; `noise` is that of the others.
     start : str, optional
-        Name of a model of the same architecture, to begin with its weights.
-        By default they are drawn at random.
+        Name of a model of the same architecture, to begin with its weights;
+        it may have fewer outputs. By default they are drawn at random.
     batch_factor : int, default 1
         Multiplies the batch (8 frames of 128 x 128 pixels).
     n_workers : int, default 1
@@ -222,15 +248,20 @@ def train(
     if checkpoint.exists():
         training.load(checkpoint)
     stream = SimulatedBatches(
-        seed, training.step, batch_factor, noise, own_noise=own_noise
+        seed,
+        training.step,
+        batch_factor,
+        noise,
+        own_noise=own_noise,
+        n_outputs=training.network.n_outputs,
     )
     losses = []
     with _progressbar(show_progressbar, training.step, n_steps) as advance:
-        for noisy, clean in _load(stream, n_workers, training.device):
+        for noisy, truths in _load(stream, n_workers, training.device):
             spent = (time.monotonic() - training.started) / 60
             if training.step >= n_steps or spent >= minutes:
                 break
-            losses.append(training.learn(noisy, clean, n_steps, half_precision))
+            losses.append(training.learn(noisy, truths, n_steps, half_precision))
             advance()
             if training.step % 100 == 0 or training.step == n_steps:
                 _log(folder / "log.jsonl", training, n_steps, losses, report)
@@ -239,6 +270,16 @@ def train(
                 training.save(checkpoint)
     training.save(checkpoint)
     return checkpoint
+
+
+def _first_weights(start, network):
+    """Weights of a model; outputs that it has not got stay as drawn."""
+    state = load_model(start).state_dict()
+    for name in ("tail_conv.weight", "tail_conv.bias"):
+        known = state[name]
+        state[name] = network.state_dict()[name].clone()
+        state[name][: len(known)] = known
+    return state
 
 
 def _load(stream, n_workers, device):

@@ -21,7 +21,7 @@ TRAINING_STRUCTURES = (
 
 
 class SimulatedBatches(IterableDataset):
-    """Batches of normalised noisy frames and the truth at the same scale.
+    """Batches of normalised noisy frames and the truths at the same scale.
 
     Every batch depends on the seed and its number alone, so that a
     training resumed at a step sees what it would have seen.
@@ -40,6 +40,8 @@ class SimulatedBatches(IterableDataset):
         Modes to draw from, evenly.
     own_noise : noise.distribution.NoiseDistribution, optional
         Noise and mode of half of the batches.
+    n_outputs : int, default 1
+        How many of `models.sfin.OUTPUTS` there is to be a truth of.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class SimulatedBatches(IterableDataset):
         noise="mixed",
         modes=MODES,
         own_noise=None,
+        n_outputs=1,
     ):
         super().__init__()
         self.seed = seed
@@ -58,6 +61,7 @@ class SimulatedBatches(IterableDataset):
         self.noise = noise
         self.modes = tuple(modes)
         self.own_noise = own_noise
+        self.n_outputs = n_outputs
 
     def __iter__(self):
         worker = get_worker_info()
@@ -66,7 +70,7 @@ class SimulatedBatches(IterableDataset):
             yield self.draw_batch(number)
 
     def draw_batch(self, number):
-        """Return the inputs and targets of one batch, (n, 1, h, w) each."""
+        """Return the inputs (n, 1, h, w) and targets (n, k, h, w) of a batch."""
         side, n_frames = CROPS[number % len(CROPS)]
         n_frames *= self.batch_factor
         own = self.own_noise is not None and number // len(CROPS) % 2 == 0
@@ -74,10 +78,8 @@ class SimulatedBatches(IterableDataset):
             self._draw_pair(number * 1024 + index, side, own)
             for index in range(n_frames)
         ]
-        inputs, targets = (
-            np.stack(arrays)[:, None] for arrays in zip(*pairs, strict=True)
-        )
-        return torch.from_numpy(inputs), torch.from_numpy(targets)
+        inputs, targets = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
+        return torch.from_numpy(inputs[:, None]), torch.from_numpy(targets)
 
     def _draw_pair(self, index, side, own):
         mode, noise = self.modes[index % len(self.modes)], self.noise
@@ -99,4 +101,12 @@ class SimulatedBatches(IterableDataset):
             except ValueError:
                 index += 512
                 continue
-            return frame.values, scene.clean / frame.scale
+            return frame.values, _truths(scene, frame.scale, self.n_outputs)
+
+
+def _truths(scene, scale, n_outputs):
+    """What a network is to return, in the order of `models.sfin.OUTPUTS`."""
+    truths = [scene.clean / scale]
+    if n_outputs > 1:
+        truths += [scene.narrow / scale, scene.label]
+    return np.stack(truths[:n_outputs])

@@ -84,4 +84,4 @@ def test_fast_variant_works_at_half_resolution():
     assert network.downscale == 2
     assert network.head_conv.in_channels == 4
     with torch.inference_mode():
-        assert network(torch.zeros(1, 1, 32, 64)).shape == (1, 1, 32, 64)
+        assert network(torch.zeros(1, 1, 32, 64)).shape == (1, 3, 32, 64)

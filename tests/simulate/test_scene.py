@@ -140,6 +140,24 @@ def test_label_has_a_dot_at_each_column():
     assert not empty.label.any()
 
 
+def test_narrow_columns_are_as_high_and_narrower():
+    scene = draw_scene(1, 3, (96, 96), "HAADF", QUIET, "lattice")
+    rows, columns = np.round(scene.positions[:, :2]).astype(int).T
+    heights = scene.positions[:, 2]
+    strong = heights > 0.5 * heights.max()
+    at_columns = scene.narrow[rows, columns][strong]
+    assert (at_columns > 0.6 * heights[strong]).all()
+    assert (at_columns < 1.4 * scene.clean[rows, columns][strong]).all()
+    assert scene.narrow.sum() < 0.6 * scene.clean.sum()
+
+
+def test_columns_outside_of_the_frame_have_no_position():
+    scene = draw_scene(1, 3, (96, 96), "HAADF", QUIET, "lattice")
+    assert len(scene.columns) > len(scene.positions) > 0
+    assert scene.positions[:, :2].min() >= 0
+    assert scene.positions[:, :2].max() <= 95
+
+
 def test_recipe_is_that_of_the_frame():
     for index in range(8):
         recipe = draw_recipe(4, index, "BF", "mixed", structures=["Si [110]"])

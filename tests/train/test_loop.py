@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import torch
 
+from hyperspy_stem_enhance.models import install_model
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 from hyperspy_stem_enhance.train import stream
 from hyperspy_stem_enhance.train.loop import (
     averaged_network,
     learning_rate,
     rectified_l1,
+    total_loss,
     train,
 )
 from hyperspy_stem_enhance.train.stream import SimulatedBatches
@@ -54,6 +56,41 @@ def test_loss_does_not_ask_how_negative_an_empty_area_is():
     zero = torch.zeros(4)
     assert rectified_l1(torch.full((4,), -2.0), zero) < 0.2
     assert rectified_l1(torch.full((4,), 2.0), zero) == 2
+
+
+def test_targets_are_the_truths_of_all_outputs():
+    inputs, targets = SimulatedBatches(seed=3, n_outputs=3).draw_batch(0)
+    assert inputs.shape == (2, 1, 32, 32)
+    assert targets.shape == (2, 3, 32, 32)
+    clean, narrow, dots = targets.unbind(1)
+    assert 0 < narrow.sum() < clean.sum()
+    assert dots.min() >= 0
+    assert dots.max() <= 1
+
+
+def test_loss_of_all_outputs_is_least_at_the_truth():
+    _, targets = SimulatedBatches(seed=3, n_outputs=3).draw_batch(0)
+    right = targets.clone()
+    right[:, 2] = torch.logit(targets[:, 2], eps=1e-6)
+    for output in range(3):
+        wrong = right.clone()
+        wrong[:, output] += 0.5
+        assert total_loss(wrong, targets) > total_loss(right, targets)
+    one = targets[:, :1]
+    assert total_loss(one + 1, one) == rectified_l1(one + 1, one)
+
+
+def test_training_begins_with_a_network_of_fewer_outputs(tmp_path, monkeypatch):
+    monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
+    first = run(tmp_path / "first", 2)
+    install_model(first.parent, "one-output")
+    more = {**SMALL, "n_outputs": 3}
+    options = {"n_workers": 0, "report": lambda line: None, "peak_rate": 1e-9}
+    second = train(tmp_path / "second", more, 1, start="one-output", **options)
+    one = averaged_network(first).tail_conv.weight
+    three = averaged_network(second).tail_conv.weight
+    assert len(three) == 3 * len(one)
+    torch.testing.assert_close(three[: len(one)], one, rtol=1e-3, atol=1e-4)
 
 
 def test_schedule_rises_and_falls():
