@@ -11,17 +11,15 @@ from hyperspy.axes import UniformDataAxis
 from hyperspy.signals import BaseSignal
 
 from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
-from hyperspy_stem_enhance.signals._ragged import (
-    image_axes_dictionary,
-    map_ragged,
-    ragged_data,
-)
+from hyperspy_stem_enhance.signals._atom_conversions import AtomConversions
+from hyperspy_stem_enhance.signals._atom_measurements import AtomMeasurements
+from hyperspy_stem_enhance.signals._ragged import image_axes_dictionary, ragged_data
 
 # Written by other steps about the image, wrong or pointless for positions.
 _DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers")
 
 
-class AtomPositions(BaseSignal):
+class AtomPositions(AtomConversions, AtomMeasurements, BaseSignal):
     """Atom columns found in one image, a stack or a movie.
 
     ``data`` is an array of objects with the navigation shape of the
@@ -205,168 +203,6 @@ class AtomPositions(BaseSignal):
         counts = [len(columns) for columns in data.ravel()]
         return np.array(counts, dtype=int).reshape(data.shape)
 
-    def to_dataframe(self):
-        """Table of all atoms with pixel and calibrated coordinates.
-
-        Returns
-        -------
-        pandas.DataFrame
-            One row per atom: ``frame`` (index of the image, counted in
-            array order), for two or more navigation axes also one column
-            ``frame_<axis name>`` each in the order of ``inav``, then
-            :attr:`column_names` (positions in pixels), ``y_calibrated``,
-            ``x_calibrated`` (``offset + scale * pixel`` of the image axes)
-            and their ``units`` ("px" where the image has none).
-
-        Examples
-        --------
-        >>> from hyperspy_stem_enhance.signals.atom_positions import (
-        ...     AtomPositions
-        ... )
-        >>> atoms = AtomPositions.from_arrays([[[2.0, 5.0], [4.0, 1.0]]])
-        >>> list(atoms.to_dataframe().columns)
-        ['frame', 'y', 'x', 'y_calibrated', 'x_calibrated', 'units']
-        """
-        import pandas as pd
-
-        data = self._eager_data()
-        counts = [len(columns) for columns in data.ravel()]
-        frame = np.repeat(np.arange(data.size), counts)
-        table = {"frame": frame}
-        if data.ndim > 1:
-            indices = np.unravel_index(frame, data.shape)
-            for number, axis in enumerate(self.axes_manager.navigation_axes):
-                name = axis.name if isinstance(axis.name, str) else number
-                table[f"frame_{name}"] = indices[axis.index_in_array]
-        columns = np.concatenate([np.asarray(c) for c in data.ravel()])
-        table |= dict(zip(self.column_names, columns.T, strict=True))
-        y_axis, x_axis = self.image_axes
-        table["y_calibrated"] = y_axis.offset + y_axis.scale * columns[:, 0]
-        table["x_calibrated"] = x_axis.offset + x_axis.scale * columns[:, 1]
-        units = [_units(axis) or "px" for axis in (y_axis, x_axis)]
-        label = units[0] if units[0] == units[1] else "y {}, x {}".format(*units)
-        table["units"] = np.full(frame.size, label, dtype=object)
-        return pd.DataFrame(table)
-
-    def to_markers(self, sizes=4, color="red", **kwargs):
-        """Points to draw over the images with ``image.add_marker``.
-
-        Parameters
-        ----------
-        sizes : float
-            Radius of the points on the screen, in points.
-        color : str or tuple
-            Matplotlib colour.
-        **kwargs
-            Passed to :class:`hyperspy.api.plot.markers.Points`.
-
-        Returns
-        -------
-        hyperspy.api.plot.markers.Points
-            In the calibrated coordinates of the images. For more than one
-            image the points follow the navigation.
-
-        Examples
-        --------
-        >>> import hyperspy.api as hs
-        >>> import numpy as np
-        >>> from hyperspy_stem_enhance.signals.atom_positions import (
-        ...     AtomPositions
-        ... )
-        >>> image = hs.signals.Signal2D(np.zeros((32, 48)))
-        >>> atoms = AtomPositions.from_arrays(np.array([[3.5, 40.1]]), image)
-        >>> image.plot()
-        >>> image.add_marker(atoms.to_markers())
-        """
-        from hyperspy.api import plot
-
-        y_axis, x_axis = self.image_axes
-        scale = np.array([x_axis.scale, y_axis.scale])
-        offset = np.array([x_axis.offset, y_axis.offset])
-        if self.data.size == 1:
-            offsets = self.single_array("to_markers")[:, 1::-1] * scale + offset
-        else:
-            # Markers index by (x, y, ...), arrays by (..., y, x).
-            offsets = map_ragged(self.data, _marker_offsets, scale, offset).T
-        return plot.markers.Points(offsets=offsets, sizes=sizes, color=color, **kwargs)
-
-    def to_atomap(
-        self,
-        image,
-        original_image=None,
-        refine=False,
-        *,
-        invert=None,
-        show_progressbar=None,
-    ):
-        """Atomap sublattice with these columns.
-
-        Parameters
-        ----------
-        image : hyperspy.api.signals.Signal2D
-            The single image shown by the sublattice. Its pixel size and
-            units are taken.
-        original_image : hyperspy.api.signals.Signal2D, optional
-            The image that Atomap refines on and measures intensities from,
-            for instance the raw one. The default is ``image``.
-        refine : bool
-            Refine with Atomap: centre of mass, then 2-D Gaussians (30 to
-            200 ms per atom).
-        invert : bool, optional
-            Whether to turn the images, so that the dark columns of
-            bright-field images become bright, as Atomap needs them. By
-            default, if an image is darker at the columns than its median.
-        show_progressbar : bool, optional
-            For refining. By default, HyperSpy's preference.
-
-        Returns
-        -------
-        atomap.sublattice.Sublattice
-
-        Raises
-        ------
-        ValueError
-            If this signal or ``image`` holds more than one image, if the
-            pixels are not square, or if shapes differ.
-
-        Notes
-        -----
-        Atomap's positions are (x, y), these are (y, x).
-
-        See Also
-        --------
-        hyperspy_stem_enhance.interop.atomap.make_sublattice
-
-        Examples
-        --------
-        >>> lattice = atoms.inav[0].to_atomap(image=s)  # doctest: +SKIP
-        """
-        from hyperspy_stem_enhance.interop.atomap import make_sublattice
-
-        positions = self.single_array("to_atomap")
-        return make_sublattice(
-            positions, image, original_image, refine, invert, show_progressbar
-        )
-
-    def plot(self, image=None, **kwargs):
-        """Plot the columns over the images they were found in.
-
-        Parameters
-        ----------
-        image : hyperspy.api.signals.Signal2D
-            With the navigation shape of this signal; it is plotted and
-            gets the columns as markers.
-        **kwargs
-            Passed to :meth:`to_markers`.
-        """
-        if image is None:
-            raise ValueError(
-                "image=None: the positions are drawn over an image. Use "
-                "atoms.plot(image) with the image they were found in."
-            )
-        image.plot()
-        image.add_marker(self.to_markers(**kwargs))
-
     def single_array(self, caller="this"):
         """The array of columns of a signal with a single image.
 
@@ -404,11 +240,3 @@ class LazyAtomPositions(LazySignal, AtomPositions):
     """
 
     _lazy = True
-
-
-def _marker_offsets(columns, scale, offset):
-    return columns[:, 1::-1] * scale + offset
-
-
-def _units(axis):
-    return axis.units if isinstance(axis.units, str) and axis.units else None
