@@ -1,17 +1,24 @@
 """Give HyperSpy's Signal2D the methods of this package.
 
 HyperSpy registers classes, not methods of classes that exist. So that a
-plain image has the methods without a change of its type, the functions of
-the mixin are set on ``Signal2D``; lazy signals and subclasses inherit them.
+plain image has the methods without a change of its type, they are set on
+``Signal2D``; lazy signals and subclasses inherit them. HyperSpy loads
+``Signal2D`` when it is used first, and the methods are loaded then too.
 """
 
+import importlib
+import sys
 import warnings
+from importlib.util import find_spec
+from inspect import getattr_static
 
 METHODS = ("calibrate_noise", "enhance_sfin", "detect_atoms")
 
+_HOME = "hyperspy._signals.signal2d"
+
 
 def register():
-    """Set the methods on ``hyperspy.api.signals.Signal2D``.
+    """Set the methods on Signal2D, now or when HyperSpy loads it.
 
     Calling it again changes nothing. An attribute of the same name that
     comes from elsewhere is kept.
@@ -21,15 +28,46 @@ def register():
     UserWarning
         For each attribute of the same name that comes from elsewhere.
     """
-    from hyperspy.signals import Signal2D
+    if _HOME in sys.modules:
+        _set_methods(sys.modules[_HOME].Signal2D)
+    elif not any(isinstance(finder, _Waiting) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Waiting())
 
-    from .signals.stem_image import STEMImageMixin
 
+class _Method:
+    """A function of the mixin, loaded with its module when it is looked up."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __get__(self, instance, owner=None):
+        module = importlib.import_module("hyperspy_stem_enhance.signals.stem_image")
+        return getattr(module.STEMImageMixin, self._name).__get__(instance, owner)
+
+
+class _Waiting:
+    """Finder that leaves modules to the others, but knows when one is loaded."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name != _HOME:
+            return None
+        sys.meta_path.remove(self)
+        spec = find_spec(name)
+        load = spec.loader.exec_module
+
+        def load_and_register(module):
+            load(module)
+            _set_methods(module.Signal2D)
+
+        spec.loader.exec_module = load_and_register
+        return spec
+
+
+def _set_methods(signal_class):
     for name in METHODS:
-        method = getattr(STEMImageMixin, name)
-        existing = getattr(Signal2D, name, None)
+        existing = getattr_static(signal_class, name, None)
         if existing is None or _is_ours(existing):
-            setattr(Signal2D, name, method)
+            setattr(signal_class, name, _Method(name))
         else:
             owner = getattr(existing, "__module__", type(existing).__name__)
             warnings.warn(
@@ -37,10 +75,10 @@ def register():
                 f"the method of hyperspy_stem_enhance, use "
                 "`s.set_signal_type('STEM_image')` first.",
                 UserWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
 
 
 def _is_ours(attribute):
-    # By name: after a reload, the function set before is another object
+    # By name: after a reload, what was set before is of another class
     return getattr(attribute, "__module__", "").startswith("hyperspy_stem_enhance.")

@@ -69,6 +69,22 @@ def test_signals_have_methods_after_import_only():
     assert run_python(code) == "False True True"
 
 
+@pytest.mark.parametrize("used", ["", "; hs.signals.Signal2D"])
+def test_methods_are_loaded_when_they_are_used(used):
+    out = run_python(
+        "import sys\n"
+        f"import hyperspy.api as hs{used}\n"
+        "import hyperspy_stem_enhance\n"
+        "hs.signals.Signal2D\n"
+        "name = 'hyperspy_stem_enhance.signals.stem_image'\n"
+        "print(name in sys.modules, end=' ')\n"
+        "hs.signals.LazySignal2D.enhance_sfin\n"
+        "print(name in sys.modules, len([f for f in sys.meta_path\n"
+        "    if type(f).__module__.startswith('hyperspy_stem_enhance.')]))"
+    )
+    assert out == "False True 0"
+
+
 def test_signal_type_imports_the_package():
     code = (
         "import hyperspy.api as hs, numpy as np;"
