@@ -33,3 +33,31 @@ def _no_progress_bars():
 def rng():
     """Random generator with a fixed seed."""
     return np.random.default_rng(0)
+
+
+@pytest.fixture
+def three_outputs(tmp_path, monkeypatch):
+    """Name of a user's model whose three outputs are known from the first.
+
+    The second is twice the enhanced image, the third, a logit, the same.
+    Beside it is a model "one" with the first alone.
+    """
+    import torch
+
+    from hyperspy_stem_enhance.models import SFIN, SFIN_FAST, load_model
+    from hyperspy_stem_enhance.models.export import export_weights
+
+    known = load_model("sfin-fast")
+    state, pixels = known.state_dict(), known.downscale**2
+    first = {
+        name: state[name][:pixels] for name in ("tail_conv.weight", "tail_conv.bias")
+    }
+    both = {name: torch.cat([w, 2 * w, w]) for name, w in first.items()}
+    for model, n_outputs, tail in (("one", 1, first), ("three", 3, both)):
+        architecture = {**SFIN_FAST, "n_outputs": n_outputs}
+        network = SFIN(**architecture)
+        network.load_state_dict({**state, **tail})
+        card = {"architecture": architecture, "modes": ["HAADF", "BF"]}
+        export_weights(network, model, tmp_path / "models", **card)
+    monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
+    return "three"

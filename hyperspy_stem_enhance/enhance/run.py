@@ -3,6 +3,7 @@
 from functools import partial
 
 import numpy as np
+from scipy.special import expit
 
 from ..noise.parameters import MODES
 from .normalise import local_mean, normalise_frame
@@ -27,6 +28,7 @@ def enhance_frames(
     allow_negative=False,
     scale="auto",
     pixel_size=None,
+    output="enhanced",
 ):
     """Remove noise and background from frames with a trained network.
 
@@ -57,19 +59,25 @@ def enhance_frames(
         leads there; see `scale.choose_factor`.
     pixel_size : float, optional
         In nanometres; tells the scale where no lattice shows.
+    output : str or tuple of str, default "enhanced"
+        Which output of the network, see `models.registry.outputs`:
+        "enhanced"; "super-resolution", the columns as high but narrower;
+        or "detection", the probability that a column is centred there.
+        Several are computed at the cost of one.
 
     Returns
     -------
-    numpy.ndarray of float32, shape (n, h, w)
-        In the units of the input. Without background, columns are bright
-        on zero in both modes: in BF images the value is the depth below
-        the background.
+    numpy.ndarray of float32, shape (n, h, w), or a tuple of them
+        One for each output. Enhanced and super-resolution in the units of
+        the input: without background, columns are bright on zero in both
+        modes, in BF images the value is the depth below the background.
+        Detection from 0 to 1.
 
     Raises
     ------
     ValueError
-        If an argument is unknown, a frame is too small, constant or
-        without finite pixels.
+        If an argument is unknown, the model has not that output, a frame
+        is too small, constant or without finite pixels.
 
     Examples
     --------
@@ -78,14 +86,17 @@ def enhance_frames(
     >>> enhance_frames(scene.noisy[None]).shape
     (1, 128, 128)
     """
+    from ..models import registry
+
     frames = np.asarray(frames)
     _check_arguments(frames, mode)
     check_scale(scale)
-    from ..models import registry
-
+    wanted = (output,) if isinstance(output, str) else tuple(output)
+    registry.check_outputs(wanted, model)
+    check_background(keep_background, wanted)
     if is_large(frames.shape[1:]):
         enhance = partial(
-            enhance_parts,
+            _enhance_parts,
             model=model,
             mode=mode,
             device=device,
@@ -93,8 +104,11 @@ def enhance_frames(
             allow_negative=allow_negative,
             scale=scale,
             pixel_size=pixel_size,
+            output=wanted,
         )
-        return np.concatenate([map_parts(enhance, frame) for frame in frames[:, None]])
+        joined = [map_parts(enhance, frame) for frame in frames[:, None]]
+        results = np.concatenate(joined, axis=1)
+        return results[0] if isinstance(output, str) else tuple(results)
     network, device = registry.load_for_use(model, mode, device)
     ranges = registry.ranges(model)
     prepared = []
@@ -104,24 +118,19 @@ def enhance_frames(
             factor = choose_factor(frame, *ranges, pixel_size)
         prepared.append(_prepare(frame, mode, factor))
     pieces = [cut(frame.values, network.downscale) for frame in prepared]
-    outputs = iter(_run(network, device, [tiles for tiles, _ in pieces]))
-    enhanced = np.empty(frames.shape, np.float32)
+    channels = [registry.outputs(model).index(name) for name in wanted]
+    tiles_out = iter(_run(network, device, [tiles for tiles, _ in pieces], channels))
+    results = np.empty((len(wanted), *frames.shape), np.float32)
     for index, (frame, (tiles, corners)) in enumerate(
         zip(prepared, pieces, strict=True)
     ):
-        own = [next(outputs) for _ in tiles]
-        joined = join(np.stack(own), corners, frame.values.shape)
-        if not allow_negative:
-            joined *= _significance(joined, frame.noise)
-        joined *= frame.scale
-        if joined.shape != frames.shape[1:]:
-            joined = resample(joined, frames.shape[1:])
-            if not allow_negative:
-                np.maximum(joined, 0, out=joined)
-        enhanced[index] = joined
+        own = np.stack([next(tiles_out) for _ in tiles], axis=1)
+        for name, values, result in zip(wanted, own, results, strict=True):
+            joined = _join(name, values, corners, frame, allow_negative)
+            result[index] = _at_shape(name, joined, frames.shape[1:], allow_negative)
         if keep_background:
-            enhanced[index] = _with_background(frames[index], joined, mode)
-    return enhanced
+            results[0, index] = _with_background(frames[index], results[0, index], mode)
+    return results[0] if isinstance(output, str) else tuple(results)
 
 
 def enhance_parts(parts, **options):
@@ -131,19 +140,28 @@ def enhance_parts(parts, **options):
     ----------
     parts : numpy.ndarray, shape (n, h, w)
     **options
-        Of `enhance_frames`.
+        Of `enhance_frames`; one output.
 
     Returns
     -------
     numpy.ndarray of float32, shape (n, h, w)
         Zero in parts of one single value, NaN in those without a finite one.
     """
-    enhanced = np.full(parts.shape, np.nan, np.float32)
+    return _enhance_parts(parts, **options)[0]
+
+
+def _enhance_parts(parts, output="enhanced", **options):
+    """Enhance parts as `enhance_parts` does; shape (outputs, n, h, w)."""
+    wanted = (output,) if isinstance(output, str) else output
+    enhanced = np.full((len(wanted), *parts.shape), np.nan, np.float32)
     for index, part in enumerate(parts):
         finite = part[np.isfinite(part)]
-        if finite.size:
-            flat = finite.min() == finite.max()
-            enhanced[index] = 0 if flat else enhance_frames(part[None], **options)[0]
+        if not finite.size:
+            continue
+        enhanced[:, index] = 0
+        if finite.min() < finite.max():
+            results = enhance_frames(part[None], output=wanted, **options)
+            enhanced[:, index] = [result[0] for result in results]
     return enhanced
 
 
@@ -187,8 +205,17 @@ def check_scale(scale):
         )
 
 
-def _run(network, device, stacks):
-    """Yield the output of the network for every tile of all stacks, in order.
+def check_background(keep_background, outputs=("enhanced",)):
+    """Raise ValueError where a background would be added to other outputs."""
+    if keep_background and tuple(outputs) != ("enhanced",):
+        raise ValueError(
+            f"keep_background={keep_background!r} belongs to output='enhanced', not "
+            f"to {', '.join(map(repr, outputs))}; leave it out."
+        )
+
+
+def _run(network, device, stacks, channels):
+    """Yield outputs (k, h, w) of the network for every tile of all stacks, in order.
 
     Tiles of one size share a batch, whatever frame they are from.
     """
@@ -200,27 +227,51 @@ def _run(network, device, stacks):
         tiles = np.concatenate(stacks[start:stop])
         for first in range(0, len(tiles), _TILES_PER_BATCH):
             yield from _run_batch(
-                network, device, tiles[first : first + _TILES_PER_BATCH]
+                network, device, tiles[first : first + _TILES_PER_BATCH], channels
             )
         start = stop
 
 
-def _run_batch(network, device, tiles):
+def _run_batch(network, device, tiles, channels):
     """Run tiles (n, h, w); in halves where a device's memory is too small."""
     import torch
 
     try:
         with torch.inference_mode():
             batch = torch.from_numpy(tiles[:, None]).to(device)
-            return network(batch)[:, 0].float().cpu().numpy()
+            return network(batch)[:, channels].float().cpu().numpy()
     except torch.OutOfMemoryError:
         if len(tiles) == 1:
             raise
     torch.cuda.empty_cache()
     half = len(tiles) // 2
     return np.concatenate(
-        [_run_batch(network, device, part) for part in (tiles[:half], tiles[half:])]
+        [
+            _run_batch(network, device, part, channels)
+            for part in (tiles[:half], tiles[half:])
+        ]
     )
+
+
+def _join(name, tiles, corners, frame, allow_negative):
+    """Blend what the network gave for the tiles of a frame, in its units."""
+    if name == "detection":
+        return join(expit(tiles), corners, frame.values.shape)
+    joined = join(tiles, corners, frame.values.shape)
+    if not allow_negative:
+        joined *= _significance(joined, frame.noise)
+    joined *= frame.scale
+    return joined
+
+
+def _at_shape(name, joined, shape, allow_negative):
+    """Resample an output to a frame's own shape, within its range of values."""
+    if joined.shape == shape:
+        return joined
+    joined = resample(joined, shape)
+    if name == "detection":
+        return np.clip(joined, 0, 1, out=joined)
+    return joined if allow_negative else np.maximum(joined, 0, out=joined)
 
 
 def _significance(values, noise):

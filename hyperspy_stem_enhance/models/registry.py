@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from .inference import InferenceSFIN
-from .sfin import SFIN
+from .sfin import OUTPUTS, SFIN
 
 _WEIGHTS = files("hyperspy_stem_enhance") / "weights"
 _DEFAULT = "sfin-fast"
@@ -176,6 +176,49 @@ def ranges(model="auto"):
         tuple(entry.get(name, (0.0, math.inf)))
         for name in ("best_frequency", "best_sigma_pixels")
     )
+
+
+def outputs(model="auto"):
+    """Names of what a model returns, in the order of its outputs.
+
+    Parameters
+    ----------
+    model : str, default "auto"
+
+    Returns
+    -------
+    tuple of str
+        The first of `models.sfin.OUTPUTS`.
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance.models import registry
+    >>> registry.outputs("sfin-fast")[0]
+    'enhanced'
+    """
+    architecture = _registry()[resolve(model)]["architecture"]
+    return OUTPUTS[: architecture.get("n_outputs", 1)]
+
+
+def check_outputs(wanted, model="auto"):
+    """Raise ValueError unless a model has all outputs of a sequence."""
+    for output in wanted:
+        if output not in OUTPUTS:
+            raise ValueError(
+                f"output={output!r} is unknown; use one of "
+                f"{', '.join(map(repr, OUTPUTS))}."
+            )
+        if output not in outputs(model):
+            others = [name for name in _registry() if output in outputs(name)]
+            remedy = (
+                f"use model={' or '.join(map(repr, others))}"
+                if others
+                else ("train one that has it")
+            )
+            raise ValueError(
+                f"model={resolve(model)!r} has not the output={output!r}, only "
+                f"{', '.join(map(repr, outputs(model)))}; {remedy}."
+            )
 
 
 def load_for_use(model="auto", mode="HAADF", device="auto"):
