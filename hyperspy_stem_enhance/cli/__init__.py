@@ -4,16 +4,13 @@ Each command is a module beside this one, imported when it is used, so that
 the help appears at once and training needs no HyperSpy.
 """
 
-import argparse
 import importlib
 import sys
 import warnings
 
-from .. import __version__
-from ..noise.parameters import MODES
+from .arguments import make_parser
 
 _INTERRUPTED = 130  # what shells report for a command ended by Ctrl-C
-_FORMATS_HELP = "name of HyperSpy's reader, for files that several can read"
 
 
 def main(argv=None):
@@ -41,7 +38,7 @@ def main(argv=None):
     >>> main(["calibrate", "no-such-file.dm4"])
     1
     """
-    options = _parser().parse_args(argv)
+    options = make_parser().parse_args(argv)
     module = importlib.import_module(f".{options.module}", __package__)
     try:
         with warnings.catch_warnings():
@@ -61,224 +58,3 @@ def _show_warning(message, category, *args, **kwargs):
     # HyperSpy's own kind is no DeprecationWarning, but named so
     if category is not FutureWarning and "Deprecation" not in category.__name__:
         print(f"warning: {message}", file=sys.stderr)
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="stem-enhance",
-        description="Measure and remove the noise of atomic-resolution STEM images "
-        "and find their atom columns.",
-    )
-    parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _add_demo(commands)
-    _add_calibrate(commands)
-    _add_enhance(commands)
-    _add_detect(commands)
-    _add_simulate(commands)
-    _add_train(commands)
-    return parser
-
-
-def _add(commands, name, module, text):
-    command = commands.add_parser(name, help=text, description=text)
-    command.set_defaults(module=module, function=f"run_{name}")
-    return command
-
-
-def _add_demo(commands):
-    demo = _add(
-        commands,
-        "demo",
-        "demo",
-        "Calibrate, enhance, detect and refine a real pair of ADF and ABF images.",
-    )
-    demo.add_argument(
-        "--out",
-        default="stem-enhance-demo",
-        metavar="FOLDER",
-        help="folder for figures, tables and files; those of an earlier demo in it "
-        "are replaced (default: %(default)s)",
-    )
-
-
-def _add_file_arguments(command):
-    command.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
-        help="any file that HyperSpy loads, a pattern, or a folder of such files",
-    )
-    command.add_argument(
-        "--out",
-        default="stem-enhance-results",
-        metavar="FOLDER",
-        help="folder for the results (default: %(default)s)",
-    )
-    command.add_argument(
-        "--mode",
-        choices=MODES,
-        default="HAADF",
-        help="HAADF for bright columns (any dark-field detector), BF for dark ones "
-        "(bright field and ABF) (default: %(default)s)",
-    )
-    command.add_argument("--file-format", metavar="NAME", help=_FORMATS_HELP)
-    command.add_argument(
-        "--overwrite", action="store_true", help="replace results that exist"
-    )
-
-
-def _add_network_arguments(command):
-    command.add_argument(
-        "--model", default="auto", help="name of a model (default: %(default)s)"
-    )
-    command.add_argument(
-        "--device",
-        default="auto",
-        help="auto (a GPU if there is one), cpu, cuda, ... (default: %(default)s)",
-    )
-
-
-def _add_calibrate(commands):
-    text = "Measure the noise of images; writes one table (CSV) and prints a summary."
-    calibrate = _add(commands, "calibrate", "calibrate", text)
-    _add_file_arguments(calibrate)
-    calibrate.add_argument(
-        "--method",
-        choices=("unbiased", "paper"),
-        default="unbiased",
-        help="unbiased: what the simulator takes; paper: the paper's own steps, to "
-        "compare data sets (default: %(default)s)",
-    )
-    calibrate.add_argument(
-        "--fast-axis",
-        choices=("x", "y"),
-        default="x",
-        help="y for images turned by 90 degrees (default: %(default)s)",
-    )
-    calibrate.add_argument(
-        "--dark-level",
-        type=float,
-        metavar="INTENSITY",
-        help="intensity without electrons, to count electrons per pixel (default: "
-        "where the variance of the noise meets zero)",
-    )
-
-
-def _add_enhance(commands):
-    text = "Remove noise and background; writes one .hspy file per image or series."
-    enhance = _add(commands, "enhance", "images", text)
-    _add_file_arguments(enhance)
-    _add_network_arguments(enhance)
-    enhance.add_argument(
-        "--keep-background",
-        action="store_true",
-        help="keep what is smooth and slow beside the columns",
-    )
-
-
-def _add_detect(commands):
-    text = (
-        "Find the atom columns of images, raw or enhanced; writes one .hspy and one "
-        "CSV file per image or series."
-    )
-    detect = _add(commands, "detect", "images", text)
-    _add_file_arguments(detect)
-    _add_network_arguments(detect)
-
-
-def _add_simulate(commands):
-    simulate = _add(
-        commands,
-        "simulate",
-        "simulate",
-        "Simulate images with their truth; writes one .hspy file per signal (noisy, "
-        "clean, background, label, positions) and a CSV table of the frames.",
-    )
-    simulate.add_argument(
-        "--out", required=True, metavar="FOLDER", help="folder for the files"
-    )
-    simulate.add_argument(
-        "--images", type=int, default=100, metavar="N", help="(default: %(default)s)"
-    )
-    simulate.add_argument(
-        "--shape",
-        type=int,
-        nargs=2,
-        default=(256, 256),
-        metavar=("ROWS", "COLUMNS"),
-        help="(default: 256 256)",
-    )
-    simulate.add_argument(
-        "--mode",
-        choices=MODES,
-        default="HAADF",
-        help="bright columns, or dark ones (default: %(default)s)",
-    )
-    simulate.add_argument(
-        "--noise",
-        default="mixed",
-        metavar="KIND",
-        help="published, scanning, low-dose, mixed, or the table that calibrate "
-        "wrote of your own images (default: %(default)s)",
-    )
-    simulate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    simulate.add_argument(
-        "--arrangement", metavar="NAME", help="of all images; drawn by default"
-    )
-    simulate.add_argument(
-        "--structure",
-        action="append",
-        metavar="NAME",
-        help='such as "Si [110]"; may be given several times; all by default',
-    )
-    simulate.add_argument(
-        "--pixel-size",
-        type=float,
-        metavar="ANGSTROM",
-        help="draw structures at their true scale; a scale for each image by default",
-    )
-    simulate.add_argument(
-        "--terms", action="store_true", help="write each term of the noise as well"
-    )
-    simulate.add_argument(
-        "--overwrite", action="store_true", help="replace files that exist"
-    )
-
-
-def _add_train(commands):
-    train = _add(
-        commands,
-        "train",
-        "training",
-        "Train a network on simulated images, or go on where a folder's training "
-        "stopped. Needs no HyperSpy.",
-    )
-    train.add_argument("--out", required=True, metavar="FOLDER", help="its folder")
-    train.add_argument(
-        "--steps", type=int, required=True, help="length of the whole training"
-    )
-    train.add_argument("--minutes", type=float, help="stop before, to be resumed later")
-    train.add_argument(
-        "--model",
-        choices=("sfin-fast", "sfin"),
-        default="sfin-fast",
-        help="architecture (default: %(default)s)",
-    )
-    train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    train.add_argument("--name", help="afterwards, make it a model of this name")
-    train.add_argument(
-        "--device", default="auto", help="as for enhance (default: %(default)s)"
-    )
-    train.add_argument(
-        "--batch-factor",
-        type=int,
-        default=1,
-        help="multiplies the batch of 8 frames of 128 x 128 (default: %(default)s)",
-    )
-    train.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        help="processes that simulate images (default: %(default)s)",
-    )
