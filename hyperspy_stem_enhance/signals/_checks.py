@@ -7,6 +7,13 @@ from hyperspy_stem_enhance.noise.parameters import MODES
 MIN_SIDE = 16  # pixels; no column and its surroundings fit in less
 
 
+def check_arguments(signal, mode, num_workers):
+    """Check what all methods of image signals take."""
+    check_images(signal)
+    check_mode(mode)
+    check_workers(num_workers)
+
+
 def check_images(signal):
     """Raise unless a signal holds real images that can be worked on.
 

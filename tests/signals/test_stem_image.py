@@ -194,6 +194,7 @@ class TestEnhance:
             "weights_sha256": "0" * 64,
             "version": hse.__version__,
             "mode": "BF",
+            "output": "enhanced",
             "keep_background": True,
             "allow_negative": False,
             "scale": "auto",

@@ -1,0 +1,170 @@
+"""The methods of image signals that enhance them, and tell what to believe."""
+
+import numpy as np
+from hyperspy.docstrings.signal import (
+    LAZY_OUTPUT_ARG,
+    NUM_WORKERS_ARG,
+    SHOW_PROGRESSBAR_ARG,
+)
+
+import hyperspy_stem_enhance
+from hyperspy_stem_enhance.lazy import map_frames
+from hyperspy_stem_enhance.signals import _checks, _workers
+
+_RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
+
+
+class EnhancementMixin:
+    """Methods of every ``Signal2D`` once this package is imported."""
+
+    def enhance_sfin(
+        self,
+        model="auto",
+        mode="HAADF",
+        device="auto",
+        *,
+        output="enhanced",
+        keep_background=False,
+        allow_negative=False,
+        scale="auto",
+        inplace=False,
+        lazy_output=None,
+        show_progressbar=None,
+        num_workers=None,
+    ):
+        """Remove noise and background from each image with a network.
+
+        Parameters
+        ----------
+        model : str, default "auto"
+            Name of the model, one of
+            :func:`hyperspy_stem_enhance.models.list_models`. By default,
+            the best one for the mode, the size and the device.
+        mode : {"HAADF", "BF"}, default "HAADF"
+            Whether columns are bright (any dark-field detector) or dark
+            (bright field and annular bright field).
+        device : str, default "auto"
+            ``"cpu"``, ``"cuda:0"`` or what else PyTorch calls a device. By
+            default, a GPU if there is one where the frames are computed.
+        output : {"enhanced", "super-resolution", "detection"}, optional
+            What the network is to return: the columns without noise and
+            background (default); the same, as high but narrower; or, for
+            every pixel, the probability that a column is centred there.
+            Not every model has the last two.
+        keep_background : bool, default False
+            Whether to add the smooth background to the result again.
+        allow_negative : bool, default False
+            Whether to return all values as the network gives them. By
+            default those that are negative or below 0.15 SD of the noise
+            of a pixel (0.5 SD where there is hardly anything else), which
+            no column is told from, are zero, and those up to twice as
+            high are lowered.
+        scale : float or "auto", default "auto"
+            Factor by which images are resampled for the network, and back
+            after it. By default 1, unless the lattice that shows has
+            spacings outside the range that the model serves best, or no
+            lattice shows and the pixel size says the same of single atoms.
+        inplace : bool, default False
+            If True, replace the data of this signal and return None.
+        %s
+        %s
+        %s
+
+        Returns
+        -------
+        Signal2D or subclass, or None
+            float32 images in the units of the input, with its axes,
+            metadata and title. The background is at about 0 and columns
+            are bright in both modes: for bright-field images, they are
+            the depth below the background. Of a detection, probabilities
+            from 0 to 1. The settings, the model, the
+            sha256 of its weights and the version of this package are in
+            ``metadata.STEM_enhance.enhance_sfin``.
+
+        Raises
+        ------
+        TypeError
+            If the images are complex, in colour, or not numbers.
+        ValueError
+            If the images are empty, smaller than 16 pixels along a side,
+            or the mode, model, device, output or scale is unknown; if the
+            model has not that output; if a single image is constant or has
+            no finite pixel (in a series, that frame becomes NaN, with a
+            warning).
+
+        Warns
+        -----
+        UserWarning
+            For the first image that is resampled, or whose scale nothing
+            tells; for the first with hot, dead or saturated pixels.
+
+        See Also
+        --------
+        hyperspy_stem_enhance.enhance.run.enhance_frames
+
+        References
+        ----------
+        .. [1] Li et al., "Noise Calibration and Spatial-Frequency
+           Interactive Network for STEM Image Enhancement", CVPR 2025.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> import hyperspy_stem_enhance
+        >>> counts = np.random.default_rng(0).poisson(20, (64, 64))
+        >>> s = hs.signals.Signal2D(counts)
+        >>> s.enhance_sfin(scale=1, show_progressbar=False)
+        <Signal2D, title: , dimensions: (|64, 64)>
+        """
+        from hyperspy_stem_enhance.enhance.run import check_background, check_scale
+        from hyperspy_stem_enhance.models import registry
+
+        _checks.check_arguments(self, mode, num_workers)
+        settings, record = _workers.enhancement(self, model, mode, device)
+        check_scale(scale)
+        registry.check_outputs((output,), settings["model"])
+        check_background(keep_background, (output,))
+        options = {
+            "output": output,
+            "keep_background": keep_background,
+            "allow_negative": allow_negative,
+            "scale": scale,
+        }
+        data = map_frames(
+            self,
+            _workers.enhance,
+            kwargs={**settings, **options},
+            describe=_workers.describe_before(**settings, scale=scale),
+            refuse_constant=True,
+            in_parts=_workers.enhance_parts,
+            lazy_output=lazy_output,
+            show_progressbar=show_progressbar,
+            num_workers=num_workers,
+        )
+        result = self if inplace else self._deepcopy_with_new_data()
+        _set_data(result, data)
+        # The noise of the input; HyperSpy's own operations drop it as well
+        if result.metadata.has_item("Signal.Noise_properties"):
+            del result.metadata.Signal.Noise_properties
+        if output == "detection":
+            result.metadata.set_item("Signal.quantity", "Probability")
+        _write_record(result, "enhance_sfin", {**record, **options})
+        if inplace:
+            self.events.data_changed.trigger(obj=self)
+            return None
+        return result
+
+    enhance_sfin.__doc__ %= _RUN_ARGS
+
+
+def _set_data(signal, data):
+    signal.data = data
+    signal._lazy = not isinstance(data, np.ndarray)
+    signal._assign_subclass()
+
+
+def _write_record(signal, step, settings):
+    signal.metadata.add_node(f"STEM_enhance.{step}")
+    record = {**settings, "version": hyperspy_stem_enhance.__version__}
+    signal.metadata.STEM_enhance[step].add_dictionary(record)
