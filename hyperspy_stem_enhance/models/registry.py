@@ -17,6 +17,7 @@ from pathlib import Path
 
 import torch
 
+from .architectures import build_network
 from .inference import InferenceSFIN
 from .sfin import OUTPUTS, SFIN
 
@@ -230,7 +231,9 @@ def load_for_use(model="auto", mode="HAADF", device="auto"):
     key = (weights_sha256(name), device)
     with _lock:
         if key not in _loaded:
-            _loaded[key] = InferenceSFIN(load_model(name, device))
+            network = load_model(name, device)
+            own_form = type(network) is SFIN
+            _loaded[key] = InferenceSFIN(network) if own_form else network
         return _loaded[key], device
 
 
@@ -246,8 +249,9 @@ def load_model(name="auto", device="cpu"):
 
     Returns
     -------
-    models.sfin.SFIN
-        In evaluation mode.
+    torch.nn.Module
+        In evaluation mode: `models.sfin.SFIN`, or what the registry's
+        architecture names (`models.architectures.NETWORKS`).
 
     Raises
     ------
@@ -261,7 +265,7 @@ def load_model(name="auto", device="cpu"):
     >>> network = models.load_model("sfin-fast")
     """
     entry = _registry()[resolve(name)]
-    network = SFIN(**entry["architecture"])
+    network = build_network(entry["architecture"])
     path = entry["folder"] / entry["file"]
     try:
         network.load_state_dict(_read_verified(path, entry["sha256"]))

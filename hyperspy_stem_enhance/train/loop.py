@@ -16,8 +16,8 @@ import torch
 from torch.nn import functional
 from torch.utils.data import DataLoader
 
+from ..models.architectures import build_network
 from ..models.registry import load_model, weights_sha256
-from ..models.sfin import SFIN
 from ..noise.distribution import describe_noise
 from .stream import SimulatedBatches
 
@@ -85,7 +85,7 @@ class Training:
     Parameters
     ----------
     architecture : dict
-        Arguments of `models.sfin.SFIN`.
+        Of the network, see `models.architectures.build_network`.
     seed : int
         Seed of the initial weights.
     peak_rate : float
@@ -100,7 +100,7 @@ class Training:
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.peak_rate = peak_rate
-        network = SFIN(**architecture)
+        network = build_network(architecture)
         if start is not None:
             network.load_state_dict(_first_weights(start, network))
         self.network = network.to(device, memory_format=torch.channels_last).train()
@@ -187,7 +187,7 @@ def train(
         Holds ``checkpoint.pt`` (everything to resume), ``log.jsonl`` (a
         line per hundred steps) and ``settings.json``.
     architecture : dict
-        Arguments of `models.sfin.SFIN`.
+        Of the network, see `models.architectures.build_network`.
     n_steps : int
         Length of the schedule.
     seed : int, default 0
@@ -326,13 +326,13 @@ def averaged_network(checkpoint):
 
     Returns
     -------
-    models.sfin.SFIN
+    torch.nn.Module
         In evaluation mode, on the CPU.
     """
     checkpoint = Path(checkpoint)
     settings = json.loads((checkpoint.parent / "settings.json").read_text())
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["average"]
-    network = SFIN(**settings["architecture"])
+    network = build_network(settings["architecture"])
     network.load_state_dict(
         {
             name.removeprefix("module."): tensor
