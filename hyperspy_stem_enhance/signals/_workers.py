@@ -27,6 +27,65 @@ def enhancement(signal, model, mode, device):
     return settings, {"model": name, "weights_sha256": sha256, "mode": mode}
 
 
+def enhancing(settings):
+    """How `map_frames` enhances all frames of a signal.
+
+    Parameters
+    ----------
+    settings : dict
+        All arguments of `enhance` but the frames.
+
+    Returns
+    -------
+    dict
+        Arguments of `map_frames`.
+    """
+    return {
+        "function": enhance,
+        "kwargs": settings,
+        "describe": describe_before(**settings),
+        "refuse_constant": True,
+        "in_parts": enhance_parts,
+    }
+
+
+def detecting(signal, mode, enhance, model, device, scale, threshold):
+    """How `map_frames` finds the columns of all frames of a signal.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+    mode, enhance, model, device, scale, threshold
+        As of `detect_atoms`.
+
+    Returns
+    -------
+    dict
+        Arguments of `map_frames`.
+    """
+    from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+    from hyperspy_stem_enhance.enhance.run import check_scale
+
+    if enhance == "auto":
+        enhance = not signal.metadata.has_item("STEM_enhance.enhance_sfin")
+    settings = None
+    if enhance:
+        check_scale(scale)
+        settings, _ = enhancement(signal, model, mode, device)
+        settings["scale"] = scale
+    return {
+        "function": detect,
+        "output": "ragged",
+        "size": len(COLUMN_NAMES),
+        "kwargs": {
+            "detection": {"mode": mode, "threshold": threshold},
+            "enhancement": settings,
+        },
+        "describe": describe_before(**settings) if enhance else None,
+        "refuse_constant": enhance,
+    }
+
+
 def pixel_size(signal):
     """Pixel size in nanometres, or None where the axes have no unit of length."""
     sizes = []

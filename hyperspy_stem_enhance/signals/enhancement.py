@@ -133,11 +133,7 @@ class EnhancementMixin:
         }
         data = map_frames(
             self,
-            _workers.enhance,
-            kwargs={**settings, **options},
-            describe=_workers.describe_before(**settings, scale=scale),
-            refuse_constant=True,
-            in_parts=_workers.enhance_parts,
+            **_workers.enhancing({**settings, **options}),
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,

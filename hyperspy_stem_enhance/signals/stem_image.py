@@ -201,31 +201,14 @@ class STEMImageMixin(EnhancementMixin):
         >>> s.detect_atoms(scale=1, show_progressbar=False)
         <AtomPositions, title: , dimensions: (4|ragged)>
         """
-        from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
-        from hyperspy_stem_enhance.enhance.run import check_scale
         from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
 
         _checks.check_arguments(self, mode, num_workers)
         _checks.check_enhance(enhance)
         _checks.check_threshold(threshold)
-        if enhance == "auto":
-            enhance = not self.metadata.has_item("STEM_enhance.enhance_sfin")
-        settings = None
-        if enhance:
-            check_scale(scale)
-            settings, _ = _workers.enhancement(self, model, mode, device)
-            settings["scale"] = scale
         data = map_frames(
             self,
-            _workers.detect,
-            "ragged",
-            size=len(COLUMN_NAMES),
-            kwargs={
-                "detection": {"mode": mode, "threshold": threshold},
-                "enhancement": settings,
-            },
-            describe=_workers.describe_before(**settings) if enhance else None,
-            refuse_constant=enhance,
+            **_workers.detecting(self, mode, enhance, model, device, scale, threshold),
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,
