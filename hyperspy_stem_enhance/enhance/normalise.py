@@ -3,7 +3,8 @@
 The background of real images is often many times the contrast of an atom,
 and one bright particle must not squeeze a weak lattice to nothing.  So
 what is smooth far above the width of a column is subtracted, and what
-remains is divided by its local root mean square.
+remains is divided by its local root mean square.  Networks that the authors
+of SFIN published take 8-bit values instead.
 """
 
 from dataclasses import dataclass
@@ -97,6 +98,70 @@ def normalise_frame(frame, mode="HAADF"):
         normalised = -normalised
     noise = _noise_between_rows(normalised)
     return NormalisedFrame(normalised, scale, noise, values)
+
+
+def eight_bit_frame(frame, mode="HAADF"):
+    """Bring an image to values from 0 to 255, for published networks.
+
+    Parameters
+    ----------
+    frame : array-like, shape (h, w)
+        As for `normalise_frame`. Images of dtype uint8 keep their values,
+        from others the lowest and the highest one that is neither hot nor
+        dead become 0 and 255.
+    mode : {"HAADF", "BF"}
+        Does not change the values: columns of BF images stay dark.
+
+    Returns
+    -------
+    NormalisedFrame
+
+    Raises
+    ------
+    ValueError
+        If no pixel is finite, or all of them are equal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(eight_bit_frame(np.arange(1e3).reshape(20, 50)).values.max())
+    255.0
+    """
+    own = normalise_frame(frame, mode)
+    if np.asarray(frame).dtype == np.uint8:
+        low, unit = -np.median(frame), 1.0
+    else:
+        low, unit = own.repaired.min(), np.ptp(own.repaired) / 255
+    values = ((own.repaired - low) / unit).astype(np.float32)
+    return NormalisedFrame(
+        values,
+        np.full_like(values, unit),
+        own.noise * own.scale / np.float32(unit),
+        own.repaired,
+    )
+
+
+def columns_of_eight_bit(output, mode="HAADF"):
+    """Columns, bright on zero, in what a published network returns.
+
+    Parameters
+    ----------
+    output : numpy.ndarray of float32, shape (h, w)
+        Columns on a flat background, bright on it in HAADF images and dark
+        in BF images. Values outside of 0 to 255 are clipped, as the
+        authors do.
+    mode : {"HAADF", "BF"}
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (h, w)
+        Difference from the background, for which the level that 1 % of
+        the pixels are beyond is taken.
+    """
+    output = np.clip(output, 0, 255)
+    if mode == "BF":
+        output = 255 - output
+    return output - np.quantile(output, 0.01).astype(np.float32)
 
 
 def _noise_between_rows(values):

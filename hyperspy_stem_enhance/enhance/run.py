@@ -6,7 +6,12 @@ import numpy as np
 from scipy.special import expit
 
 from ..noise.parameters import MODES
-from .normalise import local_mean, normalise_frame
+from .normalise import (
+    columns_of_eight_bit,
+    eight_bit_frame,
+    local_mean,
+    normalise_frame,
+)
 from .parts import is_large, map_parts
 from .scale import choose_factor, noise_gain, resample
 from .tiling import cut, join
@@ -110,13 +115,14 @@ def enhance_frames(
         results = np.concatenate(joined, axis=1)
         return results[0] if isinstance(output, str) else tuple(results)
     network, device = registry.load_for_use(model, mode, device)
-    ranges = registry.ranges(model)
+    ranges, eight_bit = registry.ranges(model), registry.takes_eight_bit(model)
+    normalise = eight_bit_frame if eight_bit else normalise_frame
     prepared = []
     for frame in frames:
         factor = scale
         if scale == "auto":
             factor = choose_factor(frame, *ranges, pixel_size)
-        prepared.append(_prepare(frame, mode, factor))
+        prepared.append(_prepare(frame, mode, factor, normalise))
     pieces = [cut(frame.values, network.downscale) for frame in prepared]
     channels = [registry.outputs(model).index(name) for name in wanted]
     tiles_out = iter(_run(network, device, [tiles for tiles, _ in pieces], channels))
@@ -126,7 +132,11 @@ def enhance_frames(
     ):
         own = np.stack([next(tiles_out) for _ in tiles], axis=1)
         for name, values, result in zip(wanted, own, results, strict=True):
-            joined = _join(name, values, corners, frame, allow_negative)
+            joined = _join(name, values, corners, frame.values.shape)
+            if eight_bit:
+                joined = columns_of_eight_bit(joined, mode)
+            if name != "detection":
+                joined = _in_units(joined, frame, allow_negative)
             result[index] = _at_shape(name, joined, frames.shape[1:], allow_negative)
         if keep_background:
             results[0, index] = _with_background(frames[index], results[0, index], mode)
@@ -165,15 +175,15 @@ def _enhance_parts(parts, output="enhanced", **options):
     return enhanced
 
 
-def _prepare(frame, mode, factor):
+def _prepare(frame, mode, factor, normalise):
     """Normalise a frame at the scale of the network."""
-    own = normalise_frame(frame, mode)
+    own = normalise(frame, mode)
     shape = tuple(max(MINIMUM_SIZE, round(n * factor)) for n in frame.shape)
     if shape == frame.shape:
         return own
     # Resampled noise is no longer white: its SD is what is known of it
     noise = resample(own.noise * own.scale, shape) * np.float32(noise_gain(factor))
-    own = normalise_frame(resample(own.repaired, shape, noisy=True), mode)
+    own = normalise(resample(own.repaired, shape, noisy=True), mode)
     own.noise = np.maximum(noise, 0) / own.scale
     return own
 
@@ -253,15 +263,16 @@ def _run_batch(network, device, tiles, channels):
     )
 
 
-def _join(name, tiles, corners, frame, allow_negative):
-    """Blend what the network gave for the tiles of a frame, in its units."""
-    if name == "detection":
-        return join(expit(tiles), corners, frame.values.shape)
-    joined = join(tiles, corners, frame.values.shape)
+def _join(name, tiles, corners, shape):
+    """Blend what the network gave for the tiles of a frame."""
+    return join(expit(tiles) if name == "detection" else tiles, corners, shape)
+
+
+def _in_units(values, frame, allow_negative):
+    """Bring an output to the units of the frame, by default without ripple."""
     if not allow_negative:
-        joined *= _significance(joined, frame.noise)
-    joined *= frame.scale
-    return joined
+        values *= _significance(values, frame.noise)
+    return values * frame.scale
 
 
 def _at_shape(name, joined, shape, allow_negative):

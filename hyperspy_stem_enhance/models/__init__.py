@@ -1,7 +1,7 @@
 """Networks, their weights, and how to load them."""
 
 from .checkpoint import load_checkpoint
-from .export import install_model
+from .export import install_checkpoint, install_model
 from .registry import (
     list_models,
     load_model,
@@ -16,6 +16,7 @@ __all__ = [
     "SFIN",
     "SFIN_FAST",
     "SFIN_PAPER",
+    "install_checkpoint",
     "install_model",
     "list_models",
     "load_checkpoint",

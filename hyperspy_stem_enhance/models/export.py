@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ..noise.parameters import MODES
+from .checkpoint import load_checkpoint
 from .registry import _WEIGHTS, _read_registry, models_folder
 
 # Where a network trained on this package's simulations loses nothing
@@ -73,6 +74,66 @@ def install_model(run, name, modes=MODES):
     return folder / f"{name}.safetensors"
 
 
+def install_checkpoint(path, name=None, modes=None):
+    """Make a checkpoint that the authors of SFIN published a model by name.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Such as ``ours_enhance_tem_500.pth``; see `checkpoint.load_checkpoint`.
+    name : str, optional
+        By default that of the file, without its suffix.
+    modes : sequence of str, optional
+        Modes it serves. By default BF where the name ends with ``_bf``, as
+        the authors name them, else HAADF.
+
+    Returns
+    -------
+    pathlib.Path
+        The weights file, in `models.models_folder`. They keep their single
+        precision.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is no checkpoint of SFIN, or the name cannot be used.
+
+    Notes
+    -----
+    The model takes values from 0 to 255: images of dtype uint8 as they are,
+    others are brought to this range and back.
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance.models import install_checkpoint
+    >>> install_checkpoint("ours_enhance_tem_500.pth")  # doctest: +SKIP
+    >>> s.enhance_sfin(model="ours_enhance_tem_500")  # doctest: +SKIP
+    """
+    path, folder = Path(path), models_folder()
+    network = load_checkpoint(path)
+    name = path.stem if name is None else name
+    check_own_name(name)
+    if modes is None:
+        modes = ["BF"] if name.lower().endswith("_bf") else ["HAADF"]
+    export_weights(
+        network,
+        name,
+        folder,
+        half=False,
+        architecture={
+            "width": network.head_conv.out_channels,
+            "n_blocks": len(network.body),
+            "downscale": network.downscale,
+        },
+        modes=list(modes),
+        intensities="8-bit",
+        source=path.name,
+    )
+    return folder / f"{name}.safetensors"
+
+
 def check_own_name(name):
     """Raise ValueError unless `name` can be that of a user's own model."""
     if name in _read_registry(_WEIGHTS) or name == "auto":
@@ -86,11 +147,8 @@ def check_own_name(name):
         )
 
 
-def export_weights(network, name, folder, **card):
-    """Write a network's weights in half precision and register them.
-
-    Statistics of batch normalisation stay in single precision: their
-    range exceeds that of half precision.
+def export_weights(network, name, folder, half=True, **card):
+    """Write a network's weights and register them.
 
     Parameters
     ----------
@@ -99,6 +157,9 @@ def export_weights(network, name, folder, **card):
         Name of the model.
     folder : str or pathlib.Path
         Holds ``registry.json``, made where there is none.
+    half : bool, default True
+        Store in half precision, except the statistics of batch
+        normalisation, whose range exceeds it.
     **card
         What the registry tells of the model: ``architecture`` and
         ``modes`` at least.
@@ -113,7 +174,7 @@ def export_weights(network, name, folder, **card):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {
-        key: tensor.half() if _stored_in_half(key, tensor) else tensor
+        key: tensor.half() if half and _stored_in_half(key, tensor) else tensor
         for key, tensor in network.state_dict().items()
     }
     content = save_safetensors({k: t.contiguous() for k, t in state.items()})

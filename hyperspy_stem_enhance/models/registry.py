@@ -179,6 +179,11 @@ def ranges(model="auto"):
     )
 
 
+def takes_eight_bit(model="auto"):
+    """Whether a model takes values from 0 to 255, as the published ones do."""
+    return _registry()[resolve(model)].get("intensities") == "8-bit"
+
+
 def outputs(model="auto"):
     """Names of what a model returns, in the order of its outputs.
 

@@ -1,7 +1,16 @@
+import numpy as np
 import pytest
 import torch
 
-from hyperspy_stem_enhance.models import SFIN, load_checkpoint
+from hyperspy_stem_enhance.enhance.run import enhance_frames
+from hyperspy_stem_enhance.models import (
+    SFIN,
+    install_checkpoint,
+    list_models,
+    load_checkpoint,
+    load_model,
+)
+from hyperspy_stem_enhance.simulate.scene import draw_scene
 
 
 @pytest.fixture
@@ -68,3 +77,49 @@ def test_another_network_is_refused(network, tmp_path):
     torch.save(state, path)
     with pytest.raises(ValueError, match="another network"):
         load_checkpoint(path)
+
+
+class TestInstalled:
+    @pytest.fixture(autouse=True)
+    def _own_folder(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
+
+    @pytest.fixture
+    def path(self, network, tmp_path):
+        path = tmp_path / "ours_enhance_tem_500.pth"
+        torch.save(published(network), path)
+        return path
+
+    def test_is_used_by_its_own_name(self, network, path):
+        install_checkpoint(path)
+        x = torch.rand(1, 1, 24, 24) * 255
+        with torch.inference_mode():
+            difference = load_model(path.stem)(x) - network(x)
+        assert difference.abs().max() == 0
+        assert list_models()[path.stem]["modes"] == ["HAADF"]
+
+    def test_name_tells_the_mode(self, path):
+        install_checkpoint(path.rename(path.with_stem("ours_enhance_tem_bf")))
+        assert list_models()["ours_enhance_tem_bf"]["modes"] == ["BF"]
+        other = path.with_stem("ours_enhance_tem_bf")
+        install_checkpoint(other, "both", modes=("HAADF", "BF"))
+        assert list_models()["both"]["modes"] == ["HAADF", "BF"]
+
+    def test_takes_eight_bit_values_as_they_are(self, network, path):
+        install_checkpoint(path)
+        frame = np.clip(draw_scene(0, 3, (128, 128)).noisy, 0, 255).astype(np.uint8)
+        expected = network(torch.from_numpy(frame[None, None]).float())
+        expected = expected[0, 0].detach().numpy().clip(0, 255)
+        expected -= np.quantile(expected, 0.01)
+        enhanced = enhance_frames(frame[None], path.stem, allow_negative=True)[0]
+        assert np.ptp(expected) > 0
+        np.testing.assert_allclose(enhanced, expected, atol=1e-3 * np.ptp(expected))
+
+    @pytest.mark.parametrize("mode", ["HAADF", "BF"])
+    def test_result_is_in_units_of_the_input(self, path, mode):
+        install_checkpoint(path, "both", modes=("HAADF", "BF"))
+        frame = draw_scene(0, 3, (64, 64), mode).noisy
+        one = enhance_frames(frame[None], "both", mode)
+        other = enhance_frames(1e4 * frame[None] - 7, "both", mode)
+        assert one.min() == 0
+        np.testing.assert_allclose(other, 1e4 * one, atol=1e-3 * np.ptp(other))
