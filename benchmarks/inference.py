@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from hyperspy_stem_enhance.models import SFIN, load_model
-from hyperspy_stem_enhance.models.inference import InferenceSFIN
+from hyperspy_stem_enhance.models.inference import InferenceNetwork
 
 SEED = 90_251
 
@@ -43,7 +43,7 @@ def measure_networks(rounds):
     """Inference forms against the plain module."""
     torch.manual_seed(SEED)
     full, small = SFIN().eval(), load_model("sfin-fast")
-    fast_full, fast_small = InferenceSFIN(full), InferenceSFIN(small)
+    fast_full, fast_small = InferenceNetwork(full), InferenceNetwork(small)
     print(
         "\n| network | batch of 256² | plain `sfin` | this | times as fast | "
         "difference from its plain module |\n|---|---|---|---|---|---|"
@@ -84,7 +84,7 @@ def measure_stack(rounds, n=256):
 
     frames = _simulated_frames(n)
     lazy = hs.signals.Signal2D(da.from_array(frames, chunks=(16, 256, 256))).as_lazy()
-    network = InferenceSFIN(load_model("sfin-fast"))
+    network = InferenceNetwork(load_model("sfin-fast"))
     values = np.stack([normalise_frame(frame).values for frame in frames])
     batches = torch.from_numpy(values[:, None]).split(16)
 
@@ -167,7 +167,7 @@ def measure_tiles(n=12, side=512):
     from hyperspy_stem_enhance.metrics import psnr
     from hyperspy_stem_enhance.simulate.scene import draw_scene
 
-    network = InferenceSFIN(load_model("sfin-fast"))
+    network = InferenceNetwork(load_model("sfin-fast"))
 
     def enhance(values, tile, overlap):
         total, weight = np.zeros((2, *values.shape))

@@ -1,10 +1,12 @@
 """Networks by the dictionary that a training and a registry keep of them."""
 
 from .comparison import FCN, SeparateSFIN, SpatialSFIN, UNet
+from .scgn import SCGN
 from .sfin import SFIN
 
 NETWORKS = {
     "sfin": SFIN,
+    "scgn": SCGN,
     "sfin-separate": SeparateSFIN,
     "sfin-spatial": SpatialSFIN,
     "fcn": FCN,

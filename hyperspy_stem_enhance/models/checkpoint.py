@@ -1,4 +1,4 @@
-"""Load checkpoints that the authors of SFIN published."""
+"""Load checkpoints that the authors of SFIN and SCGN published."""
 
 import pickle
 import re
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
-from .sfin import SFIN
+from .architectures import build_network
 
 
 def load_checkpoint(path):
-    """Load a published SFIN checkpoint.
+    """Load a published checkpoint of SFIN or SCGN.
 
     Such a file is a dictionary written by ``torch.save`` whose
     ``model_state_dict`` holds the parameters, their names prefixed by
@@ -22,7 +22,7 @@ def load_checkpoint(path):
 
     Returns
     -------
-    models.sfin.SFIN
+    models.sfin.SFIN or models.scgn.SCGN
         In evaluation mode, on the CPU; width and number of blocks are
         those of the file. The published networks expect 8-bit values as
         floats between 0 and 255.
@@ -37,6 +37,31 @@ def load_checkpoint(path):
     Examples
     --------
     >>> network = load_checkpoint("ours_enhance_tem_500.pth")  # doctest: +SKIP
+    """
+    architecture, state = read_checkpoint(path)
+    network = build_network(architecture)
+    network.load_state_dict(state)
+    return network.eval()
+
+
+def read_checkpoint(path):
+    """Read a published checkpoint without building its network.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    architecture : dict
+        As `architectures.build_network` takes it.
+    state : dict of str to torch.Tensor
+        That fits this network.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        As `load_checkpoint`.
     """
     path = Path(path)
     if not path.is_file():
@@ -63,18 +88,22 @@ def load_checkpoint(path):
         )
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     try:
-        network = SFIN(**_architecture(state))
-        network.load_state_dict(state)
-    except (KeyError, RuntimeError) as error:
+        architecture = _architecture(state)
+        build_network(architecture).load_state_dict(state)
+    except (KeyError, RuntimeError, ValueError) as error:
         raise ValueError(
-            f"path={str(path)!r} holds another network than SFIN "
+            f"path={str(path)!r} holds another network than SFIN or SCGN "
             f"({str(error).splitlines()[0]})."
         ) from None
-    return network.eval()
+    return architecture, state
 
 
 def _architecture(state):
     width, pixels = state["head_conv.weight"].shape[:2]
     blocks = {re.match(r"body\.(\d+)\.", name) for name in state} - {None}
-    n_blocks = len({match[1] for match in blocks})
-    return {"width": width, "n_blocks": n_blocks, "downscale": round(pixels**0.5)}
+    return {
+        "name": "scgn" if "body.0.fuse.weight" in state else "sfin",
+        "width": width,
+        "n_blocks": len({match[1] for match in blocks}),
+        "downscale": round(pixels**0.5),
+    }

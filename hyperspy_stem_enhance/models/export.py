@@ -9,7 +9,8 @@ from pathlib import Path
 import torch
 
 from ..noise.parameters import MODES
-from .checkpoint import load_checkpoint
+from .architectures import build_network
+from .checkpoint import read_checkpoint
 from .registry import _WEIGHTS, _read_registry, models_folder
 
 # Where a network trained on this package's simulations loses nothing
@@ -75,7 +76,7 @@ def install_model(run, name, modes=MODES):
 
 
 def install_checkpoint(path, name=None, modes=None):
-    """Make a checkpoint that the authors of SFIN published a model by name.
+    """Make a checkpoint that the authors published a model by name.
 
     Parameters
     ----------
@@ -98,7 +99,7 @@ def install_checkpoint(path, name=None, modes=None):
     FileNotFoundError
         If there is no such file.
     ValueError
-        If it is no checkpoint of SFIN, or the name cannot be used.
+        If it is no checkpoint of SFIN or SCGN, or the name cannot be used.
 
     Notes
     -----
@@ -112,21 +113,19 @@ def install_checkpoint(path, name=None, modes=None):
     >>> s.enhance_sfin(model="ours_enhance_tem_500")  # doctest: +SKIP
     """
     path, folder = Path(path), models_folder()
-    network = load_checkpoint(path)
+    architecture, state = read_checkpoint(path)
     name = path.stem if name is None else name
     check_own_name(name)
     if modes is None:
         modes = ["BF"] if name.lower().endswith("_bf") else ["HAADF"]
+    network = build_network(architecture)
+    network.load_state_dict(state)
     export_weights(
         network,
         name,
         folder,
         half=False,
-        architecture={
-            "width": network.head_conv.out_channels,
-            "n_blocks": len(network.body),
-            "downscale": network.downscale,
-        },
+        architecture=architecture,
         modes=list(modes),
         intensities="8-bit",
         source=path.name,

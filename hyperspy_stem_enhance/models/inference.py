@@ -1,6 +1,6 @@
 """The networks in the form they are run in: the same numbers, sooner.
 
-Exact algebra on a trained `sfin.SFIN`, no approximation:
+Exact algebra on a trained `sfin.SFIN` or `scgn.SCGN`, no approximation:
 
 - batch normalisation, affine once trained, becomes part of the convolution
   before it;
@@ -15,36 +15,57 @@ Only the order in which numbers are added changes, so the result differs
 from that of the trained module by the rounding of float32.
 """
 
+from copy import deepcopy
+
 import torch
 from torch import nn
 from torch.nn import functional
+
+from .scgn import SCGN
+from .sfin import SFIN
 
 # Larger tensors are new memory of the system in every layer: 1.3 to 1.8 times
 # the time per image, measured for batches of 8 and 16
 _LAYER_BYTES = 2**24 + 2**20
 
 
-class InferenceSFIN(nn.Module):
-    """A trained SFIN rewritten to be run, not trained.
+def inference_form(network):
+    """Return the form in which a trained network is run.
 
     Parameters
     ----------
-    network : models.sfin.SFIN
+    network : torch.nn.Module
+
+    Returns
+    -------
+    torch.nn.Module
+        `InferenceNetwork` of SFIN and SCGN; of others the network itself.
+    """
+    own_form = type(network) in (SFIN, SCGN)
+    return InferenceNetwork(network) if own_form else network.eval()
+
+
+class InferenceNetwork(nn.Module):
+    """A trained SFIN or SCGN rewritten to be run, not trained.
+
+    Parameters
+    ----------
+    network : models.sfin.SFIN or models.scgn.SCGN
         Trained network; it is not changed.
 
     Notes
     -----
-    Input and output are those of `models.sfin.SFIN` in evaluation mode.
+    Input and output are those of the network in evaluation mode.
 
     Examples
     --------
     >>> import torch
-    >>> from hyperspy_stem_enhance.models.inference import InferenceSFIN
+    >>> from hyperspy_stem_enhance.models.inference import InferenceNetwork
     >>> from hyperspy_stem_enhance.models.sfin import SFIN
     >>> network = SFIN(width=8, n_blocks=1).eval()
     >>> x = torch.randn(1, 1, 32, 32)
     >>> with torch.inference_mode():
-    ...     error = InferenceSFIN(network)(x) - network(x)
+    ...     error = InferenceNetwork(network)(x) - network(x)
     >>> bool(error.abs().max() < 1e-5)
     True
     """
@@ -53,13 +74,9 @@ class InferenceSFIN(nn.Module):
         super().__init__()
         self.downscale = network.downscale
         self.head = _Convolution(network.head_conv.weight, network.head_conv.bias)
-        self.body = nn.ModuleList(
-            _Block(part)
-            for residual in network.body
-            for part in (residual.conv1, residual.conv2)
-        )
+        self.body = nn.Sequential(*(_Residual(part) for part in network.body))
         self.tail = _Convolution(network.tail_conv.weight, network.tail_conv.bias)
-        self.eval()
+        self.eval().requires_grad_(False)
 
     def forward(self, x):
         if x.device.type != "cpu":
@@ -72,10 +89,7 @@ class InferenceSFIN(nn.Module):
         if self.downscale > 1:
             x = functional.pixel_unshuffle(x, self.downscale)
         skip = self.head(x)
-        x = skip
-        for first, second in zip(self.body[::2], self.body[1::2], strict=True):
-            x = second(first(x)).add_(x)
-        x = self.tail(x + skip)
+        x = self.tail(self.body(skip) + skip)
         if self.downscale > 1:
             x = functional.pixel_shuffle(x, self.downscale)
         return x
@@ -93,8 +107,23 @@ class _Convolution(nn.Module):
         return functional.conv2d(x, self.weight, self.bias, padding=1)
 
 
-class _Block(nn.Module):
-    """A spatial-frequency block: three convolutions and one Fourier unit."""
+class _Residual(nn.Module):
+    """Two blocks and their input, fused by a convolution in SCGN."""
+
+    def __init__(self, residual):
+        super().__init__()
+        fuse = getattr(residual, "fuse", None)
+        block = _ExchangingBlock if fuse is None else _GuidedBlock
+        self.blocks = nn.Sequential(block(residual.conv1), block(residual.conv2))
+        self.fuse = fuse and _Convolution(fuse.weight, fuse.bias)
+
+    def forward(self, x):
+        x = self.blocks(x).add_(x)
+        return self.fuse(x) if self.fuse else x
+
+
+class _ExchangingBlock(nn.Module):
+    """A block of SFIN: three convolutions and one Fourier unit."""
 
     def __init__(self, block):
         super().__init__()
@@ -128,6 +157,41 @@ class _Block(nn.Module):
         return result.relu_()
 
 
+class _GuidedBlock(nn.Module):
+    """A block of SCGN: a weighted convolution beside a spectral transform."""
+
+    def __init__(self, block):
+        super().__init__()
+        paths = block.ffc
+        spectral = paths.convg2g
+        self.half = half = paths.convl2l.out_channels
+        gain_l, shift_l = _affine(block.bn_l)
+        gain_g, shift_g = _affine(block.bn_g)
+        from_g, from_unit = spectral.conv2.weight.split(half, dim=1)
+        self.local = _Convolution(
+            paths.convl2l.weight * gain_l, paths.convl2l.bias * gain_l.flatten()
+        )
+        self.register_buffer("shift", shift_l.detach().view(-1, 1, 1))
+        self.deviation = deepcopy(paths.std)
+        self.register_buffer("guide", paths.conv1.weight.detach().clone())
+        self.enter = _Convolution(spectral.conv1.weight, spectral.conv1.bias)
+        self.spectral = _Convolution(
+            from_g * gain_g, spectral.conv2.bias * gain_g.flatten() + shift_g
+        )
+        self.leave = _Convolution(from_unit * gain_g, None)
+        self.unit = _WeightedFourierUnit(spectral.fu)
+
+    def forward(self, x):
+        local, spectral = x.split(self.half, 1)
+        result = torch.empty_like(x)
+        weight = functional.conv2d(self.deviation(local), self.guide).sigmoid_()
+        weight.mul_(self.local(local)).add_(self.shift)
+        result[:, : self.half] = weight
+        unit = self.leave(self.unit(self.enter(spectral)))
+        result[:, self.half :] = self.spectral(spectral).add_(unit)
+        return result.relu_()
+
+
 class _FourierUnit(nn.Module):
     """Linear map and ReLU of every frequency's channels, as one product."""
 
@@ -151,11 +215,36 @@ class _FourierUnit(nn.Module):
         coordinates[..., 1] = torch.linspace(0, 1, w, device=x.device)
         rows[..., channels + 1] = 1
         parts = torch.view_as_real(rows).view(-1, 2 * (channels + 2))
-        parts = torch.mm(parts, self.weight).relu_()
-        spectrum = torch.view_as_complex(parts.view(n, h, w, channels, 2))
+        parts = torch.mm(parts, self.weight).relu_().view(n, h, w, 2 * channels)
+        spectrum = torch.view_as_complex(
+            self.weighted(parts).view(n, h, w, channels, 2)
+        )
         return torch.fft.irfftn(
             spectrum.permute(0, 3, 1, 2), s=x.shape[-2:], dim=(-2, -1), norm="ortho"
         )
+
+    def weighted(self, parts):
+        """What is done to the parts (n, h, w, 2c) before they are transformed."""
+        return parts
+
+
+class _WeightedFourierUnit(_FourierUnit):
+    """Fourier unit of SCGN: weights of channels enter its second product."""
+
+    def __init__(self, unit):
+        super().__init__(unit)
+        attention = unit.channel_attn
+        self.attend = _Convolution(attention.conv.weight, attention.conv.bias)
+        self.fc = deepcopy(attention.fc)
+        self.register_buffer("last", unit.conv_layer2.weight.detach()[:, :, 0, 0].t())
+
+    def weighted(self, parts):
+        seen = self.attend(parts.permute(0, 3, 1, 2))
+        mean, highest = seen.mean((-2, -1), True), seen.amax((-2, -1), True)
+        weight = (self.fc(mean) + self.fc(highest)).flatten(1)
+        n, h, w, channels = parts.shape
+        last = weight[:, :, None] * self.last
+        return torch.bmm(parts.view(n, h * w, channels), last).view(parts.shape)
 
 
 def _affine(norm):

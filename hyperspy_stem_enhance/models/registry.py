@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 
 from .architectures import build_network
-from .inference import InferenceSFIN
-from .sfin import OUTPUTS, SFIN
+from .inference import inference_form
+from .sfin import OUTPUTS
 
 _WEIGHTS = files("hyperspy_stem_enhance") / "weights"
 _DEFAULT = "sfin-fast"
@@ -237,8 +237,7 @@ def load_for_use(model="auto", mode="HAADF", device="auto"):
     with _lock:
         if key not in _loaded:
             network = load_model(name, device)
-            own_form = type(network) is SFIN
-            _loaded[key] = InferenceSFIN(network) if own_form else network
+            _loaded[key] = inference_form(network)
         return _loaded[key], device
 
 

@@ -26,7 +26,8 @@ SFIN_PAPER = {"width": 64, "n_blocks": 8, "downscale": 1}
 SFIN_FAST = {"width": 64, "n_blocks": 3, "downscale": 2, "n_outputs": 3}
 
 
-def _conv3(inputs, outputs):
+def conv3(inputs, outputs):
+    """3x3 convolution that keeps the size of the image."""
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
@@ -44,12 +45,7 @@ class FourierUnit(nn.Module):
             spectrum = torch.fft.rfftn(x.float(), dim=(-2, -1), norm="ortho")
         n, c, h, w = spectrum.shape
         parts = torch.view_as_real(spectrum).permute(0, 1, 4, 2, 3)
-        parts = parts.reshape(n, 2 * c, h, w)
-        y = torch.linspace(0, 1, h, device=x.device).view(1, 1, h, 1)
-        x_ = torch.linspace(0, 1, w, device=x.device).view(1, 1, 1, w)
-        grid = torch.cat([y.expand(n, 1, h, w), x_.expand(n, 1, h, w)], 1)
-        parts = self.conv_layer(torch.cat([grid, parts], 1))
-        parts = functional.relu(self.bn(parts))
+        parts = self.mix(parts.reshape(n, 2 * c, h, w))
         parts = parts.float().reshape(n, c, 2, h, w).permute(0, 1, 3, 4, 2)
         with torch.autocast(x.device.type, enabled=False):
             spectrum = torch.view_as_complex(parts.contiguous())
@@ -57,15 +53,24 @@ class FourierUnit(nn.Module):
                 spectrum, s=x.shape[-2:], dim=(-2, -1), norm="ortho"
             )
 
+    def mix(self, parts):
+        """Convolve the parts (n, 2c, h, w) and the coordinates before them."""
+        n, _, h, w = parts.shape
+        y = torch.linspace(0, 1, h, device=parts.device).view(1, 1, h, 1)
+        x = torch.linspace(0, 1, w, device=parts.device).view(1, 1, 1, w)
+        grid = torch.cat([y.expand(n, 1, h, w), x.expand(n, 1, h, w)], 1)
+        parts = self.conv_layer(torch.cat([grid, parts], 1))
+        return functional.relu(self.bn(parts))
+
 
 class SpectralTransform(nn.Module):
     """Frequency branch: convolution, Fourier unit, fusion with the input."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, unit=FourierUnit):
         super().__init__()
-        self.conv1 = _conv3(channels, channels)
-        self.fu = FourierUnit(channels)
-        self.conv2 = _conv3(2 * channels, channels)
+        self.conv1 = conv3(channels, channels)
+        self.fu = unit(channels)
+        self.conv2 = conv3(2 * channels, channels)
 
     def forward(self, g):
         return self.conv2(torch.cat([g, self.fu(self.conv1(g))], 1))
@@ -76,9 +81,9 @@ class _Exchange(nn.Module):
 
     def __init__(self, channels):
         super().__init__()
-        self.convl2l = _conv3(channels, channels)
-        self.convl2g = _conv3(channels, channels)
-        self.convg2l = _conv3(channels, channels)
+        self.convl2l = conv3(channels, channels)
+        self.convl2g = conv3(channels, channels)
+        self.convg2l = conv3(channels, channels)
         self.convg2g = SpectralTransform(channels)
 
     def forward(self, local, spectral):
@@ -151,14 +156,18 @@ class SFIN(nn.Module):
     torch.Size([1, 1, 32, 32])
     """
 
+    residual_block = ResidualBlock
+
     def __init__(self, width=64, n_blocks=8, downscale=1, n_outputs=1):
         super().__init__()
         self.downscale = downscale
         self.n_outputs = n_outputs
         pixels = downscale**2
-        self.head_conv = _conv3(pixels, width)
-        self.body = nn.Sequential(*(ResidualBlock(width) for _ in range(n_blocks)))
-        self.tail_conv = _conv3(width, n_outputs * pixels)
+        self.head_conv = conv3(pixels, width)
+        self.body = nn.Sequential(
+            *(self.residual_block(width) for _ in range(n_blocks))
+        )
+        self.tail_conv = conv3(width, n_outputs * pixels)
 
     def forward(self, x):
         if self.downscale > 1:

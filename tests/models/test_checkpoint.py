@@ -10,13 +10,14 @@ from hyperspy_stem_enhance.models import (
     load_checkpoint,
     load_model,
 )
+from hyperspy_stem_enhance.models.scgn import SCGN
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 
 
-@pytest.fixture
-def network():
+@pytest.fixture(params=[SFIN, SCGN])
+def network(request):
     torch.manual_seed(0)
-    return SFIN(16, 2).eval()
+    return request.param(16, 2).eval()
 
 
 def published(network):

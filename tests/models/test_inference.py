@@ -2,15 +2,17 @@ import pytest
 import torch
 from torch import nn
 
-from hyperspy_stem_enhance.models import SFIN, list_models, load_model, registry
-from hyperspy_stem_enhance.models.inference import InferenceSFIN
+from hyperspy_stem_enhance.models import list_models, load_model, registry
+from hyperspy_stem_enhance.models.architectures import build_network
+from hyperspy_stem_enhance.models.inference import InferenceNetwork, inference_form
+from hyperspy_stem_enhance.models.scgn import SCGN_FAST, SCGN_PAPER
 from hyperspy_stem_enhance.models.sfin import SFIN_FAST, SFIN_PAPER
 
 
 def make_network(**architecture):
     """Network whose batch normalisations are far from doing nothing."""
     torch.manual_seed(0)
-    network = SFIN(**architecture).eval()
+    network = build_network(architecture).eval()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 1.5)
@@ -23,11 +25,11 @@ def make_network(**architecture):
 def relative_error(network, x):
     with torch.inference_mode():
         expected = network(x)
-        found = InferenceSFIN(network)(x)
+        found = InferenceNetwork(network)(x)
     return float((found - expected).abs().max() / (expected.max() - expected.min()))
 
 
-@pytest.mark.parametrize("architecture", [SFIN_PAPER, SFIN_FAST])
+@pytest.mark.parametrize("architecture", [SFIN_PAPER, SFIN_FAST, SCGN_PAPER, SCGN_FAST])
 @pytest.mark.parametrize("shape", [(32, 32), (46, 30), (34, 52)])
 def test_numbers_are_those_of_the_trained_module(architecture, shape):
     x = torch.randn(2, 1, *shape)
@@ -39,23 +41,32 @@ def test_numbers_are_those_of_every_model_that_ships(name):
     assert relative_error(load_model(name), torch.randn(1, 1, 128, 96)) < 1e-5
 
 
-def test_odd_sizes_are_served_at_full_resolution():
-    network = make_network(width=8, n_blocks=1)
+@pytest.mark.parametrize("name", ["sfin", "scgn"])
+def test_odd_sizes_are_served_at_full_resolution(name):
+    network = make_network(name=name, width=8, n_blocks=1)
     assert relative_error(network, torch.randn(1, 1, 33, 45)) < 1e-5
 
 
-def test_trained_module_and_input_are_left_alone():
-    network = make_network(width=8, n_blocks=2)
+@pytest.mark.parametrize("name", ["sfin", "scgn"])
+def test_trained_module_and_input_are_left_alone(name):
+    network = make_network(name=name, width=8, n_blocks=2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     x = torch.randn(1, 1, 32, 32)
     kept = x.clone()
     with torch.inference_mode():
-        InferenceSFIN(network)(x)
+        InferenceNetwork(network)(x)
     assert torch.equal(x, kept)
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_other_networks_are_run_as_they_are():
+    network = build_network({"name": "unet", "width": 4})
+    assert inference_form(network) is network
+    assert not network.training
 
 
 def test_networks_are_run_in_this_form():
     network, _ = registry.load_for_use("sfin-fast", "HAADF", "cpu")
-    assert isinstance(network, InferenceSFIN)
+    assert isinstance(network, InferenceNetwork)
     assert not any(parameter.requires_grad for parameter in network.parameters())
