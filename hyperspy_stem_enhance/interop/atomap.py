@@ -5,8 +5,12 @@ missing values, and bright columns; what differs is converted or refused.
 """
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 _ANISOTROPY = 1e-3
+# Radius of the window of a fit, in parts of the nearest distance: Atomap's own.
+_WINDOW = 0.4
+_COLOURS = ("red", "blue", "lime", "orange", "magenta", "cyan")
 
 
 def make_sublattice(
@@ -69,15 +73,7 @@ def make_sublattice(
     data = _single_image(image, "image")
     _check_positions(positions, data.shape)
     pixel_size, units = _calibration(image)
-    original = None
-    if original_image is not None:
-        original = _single_image(original_image, "original_image")
-        if original.shape != data.shape:
-            raise ValueError(
-                f"original_image has the shape {original.shape}, image {data.shape}. "
-                "Give two images of the same area."
-            )
-        original = _for_atomap(original, positions, invert)
+    original = _original_image(original_image, data.shape, positions, invert)
     if refine and len(positions) < 2:
         raise ValueError(
             f"refine=True needs the distance between columns, and there are "
@@ -94,17 +90,166 @@ def make_sublattice(
         units=units,
     )
     if refine:
-        if show_progressbar is None:
-            from hyperspy.defaults_parser import preferences
-
-            show_progressbar = preferences.General.show_progressbar
-        sublattice.find_nearest_neighbors(nearest_neighbors=min(9, len(positions)))
-        for step in (
-            sublattice.refine_atom_positions_using_center_of_mass,
-            sublattice.refine_atom_positions_using_2d_gaussian,
-        ):
-            step(show_progressbar=show_progressbar)
+        _refine(sublattice, _WINDOW, show_progressbar)
     return sublattice
+
+
+def make_atom_lattice(
+    positions,
+    classes,
+    image,
+    original_image=None,
+    refine=False,
+    invert=None,
+    show_progressbar=None,
+):
+    """Make an Atomap lattice with a sublattice for each class of columns.
+
+    Parameters
+    ----------
+    positions : array-like, shape (n, k)
+        Row y and column x in pixels, further values are ignored.
+    classes : array-like of int, shape (n,)
+        Class of each column, see :func:`~.lattice.classify_columns`.
+        Columns with a negative one are left out.
+    image, original_image, refine, invert, show_progressbar
+        As for :func:`make_sublattice`.
+
+    Returns
+    -------
+    atomap.atom_lattice.Atom_Lattice
+        Its sublattices are named "class 0", "class 1", ... and have
+        colours of their own.
+
+    Raises
+    ------
+    ValueError
+        As for :func:`make_sublattice`, or if there is not one class for
+        each column, or none that is not negative.
+
+    Notes
+    -----
+    Atomap chooses the windows of fits by the distances within a sublattice;
+    here they reach no further than half way to the next column of any
+    class, so that the other column of a dumbbell stays outside.
+    """
+    positions = np.asarray(positions, dtype=float)
+    classes = np.asarray(classes)
+    if classes.shape != (len(positions),):
+        raise ValueError(
+            f"classes has the shape {classes.shape}, expected one for each of the "
+            f"{len(positions)} columns."
+        )
+    numbers = np.unique(classes[classes >= 0]).astype(int)
+    if len(numbers) == 0:
+        raise ValueError("classes has no class that is 0 or more. Use classes=None.")
+    sublattices = []
+    for number in numbers:
+        chosen = positions[classes == number]
+        sublattice = make_sublattice(chosen, image, original_image, invert=invert)
+        sublattice.name = f"class {number}"
+        sublattice._plot_color = _COLOURS[number % len(_COLOURS)]
+        if refine:
+            part = _spacing(positions) / max(_spacing(chosen), 1e-9)
+            _refine(sublattice, min(_WINDOW, part / 2), show_progressbar)
+        sublattices.append(sublattice)
+    import atomap.api as am
+
+    lattice = am.Atom_Lattice(
+        image=sublattices[0].image,
+        original_image=sublattices[0].original_image,
+        sublattice_list=sublattices,
+    )
+    lattice.pixel_size = sublattices[0].pixel_size
+    lattice.units = sublattices[0].units
+    return lattice
+
+
+def read_lattice(lattice):
+    """Columns of an Atomap sublattice, atom lattice or dumbbell lattice.
+
+    Parameters
+    ----------
+    lattice : atomap.sublattice.Sublattice or atomap.atom_lattice.Atom_Lattice
+
+    Returns
+    -------
+    table : numpy.ndarray of float32, shape (n, k)
+    column_names : tuple of str
+        ``y, x, intensity, sigma``: height and mean width of Atomap's 2-D
+        Gaussians, NaN for columns that it has not fitted; ``class``, the
+        number of the sublattice, where there are several.
+    pixel_size : float
+    units : str or None
+        None for Atomap's "pixel".
+    shape : tuple of int
+        Of the image.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
+    """
+    sublattices = getattr(lattice, "sublattice_list", [lattice])
+    if not sublattices or not hasattr(sublattices[0], "atom_list"):
+        raise TypeError(
+            f"lattice is a {type(lattice).__name__} without sublattices, expected an "
+            "Atomap Sublattice or Atom_Lattice."
+        )
+    rows = [
+        (
+            atom.pixel_y,
+            atom.pixel_x,
+            atom.amplitude_gaussian if atom._gaussian_fitted else np.nan,
+            (abs(atom.sigma_x) + abs(atom.sigma_y)) / 2
+            if atom._gaussian_fitted
+            else np.nan,
+            number,
+        )
+        for number, sublattice in enumerate(sublattices)
+        for atom in sublattice.atom_list
+    ]
+    table = np.array(rows, dtype=np.float32).reshape(-1, 5)
+    names = ("y", "x", "intensity", "sigma", "class")
+    if len(sublattices) == 1:
+        table, names = table[:, :4], names[:4]
+    units = sublattices[0].units
+    units = None if units in (None, "", "pixel") else units
+    return table, names, sublattices[0].pixel_size, units, sublattices[0].image.shape
+
+
+def _original_image(original_image, shape, positions, invert):
+    if original_image is None:
+        return None
+    original = _single_image(original_image, "original_image")
+    if original.shape != shape:
+        raise ValueError(
+            f"original_image has the shape {original.shape}, image {shape}. "
+            "Give two images of the same area."
+        )
+    return _for_atomap(original, positions, invert)
+
+
+def _refine(sublattice, window, show_progressbar):
+    """Centre of mass, then 2-D Gaussians, in parts of the nearest distance."""
+    if show_progressbar is None:
+        from hyperspy.defaults_parser import preferences
+
+        show_progressbar = preferences.General.show_progressbar
+    count = min(9, len(sublattice.atom_list))
+    sublattice.find_nearest_neighbors(nearest_neighbors=count)
+    for step in (
+        sublattice.refine_atom_positions_using_center_of_mass,
+        sublattice.refine_atom_positions_using_2d_gaussian,
+    ):
+        step(percent_to_nn=window, show_progressbar=show_progressbar)
+
+
+def _spacing(positions):
+    if len(positions) < 2:
+        return np.inf
+    distance, _ = cKDTree(positions[:, :2]).query(positions[:, :2], k=2)
+    return np.median(distance[:, 1])
 
 
 def _single_image(image, name):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from hyperspy_stem_enhance.signals._ragged import units_of
+
 
 def make_table(data, column_names, image_axes, navigation_axes=()):
     """Table of all atoms with pixel and calibrated coordinates.
@@ -52,8 +54,3 @@ def make_table(data, column_names, image_axes, navigation_axes=()):
     label = units[0] if units[0] == units[1] else "y {}, x {}".format(*units)
     table["units"] = np.full(frame.size, label, dtype=object)
     return pd.DataFrame(table)
-
-
-def units_of(axis):
-    """Units of an axis, None where they are not defined."""
-    return axis.units if isinstance(axis.units, str) and axis.units else None

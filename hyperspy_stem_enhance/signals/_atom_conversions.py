@@ -1,12 +1,109 @@
-"""Columns turned into what other packages take: tables, markers, Atomap."""
+"""Columns from and to other packages: pandas, ASE, Atomap, HyperSpy's peaks."""
 
 import numpy as np
 
-from hyperspy_stem_enhance.signals._ragged import map_ragged
+from hyperspy_stem_enhance.signals._ragged import (
+    common_scale,
+    image_axes_dictionary,
+    map_ragged,
+    ragged_data,
+)
 
 
 class AtomConversions:
-    """Methods of ``AtomPositions`` that hand the columns on."""
+    """Methods of ``AtomPositions`` that take columns in and hand them on."""
+
+    @classmethod
+    def from_find_peaks(cls, peaks, image=None):
+        """Make the signal from peaks that HyperSpy found.
+
+        Parameters
+        ----------
+        peaks : hyperspy.api.signals.BaseSignal
+            What ``Signal2D.find_peaks`` returns, lazy or not, with
+            intensities (``get_intensity=True``) or without.
+        image : hyperspy.api.signals.Signal2D, optional
+            The images. Without it the calibration is taken from ``peaks``,
+            which lose it when they are saved.
+
+        Returns
+        -------
+        AtomPositions or LazyAtomPositions
+            With the columns ``y, x`` or ``y, x, intensity``.
+
+        Raises
+        ------
+        TypeError
+            If ``peaks`` is no ragged signal.
+        ValueError
+            If the navigation shapes differ.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> from hyperspy_stem_enhance import AtomPositions
+        >>> image = hs.signals.Signal2D(np.zeros((32, 32)))
+        >>> image.isig[20, 10] = 1
+        >>> peaks = image.find_peaks("max", distance=2, interactive=False)
+        >>> AtomPositions.from_find_peaks(peaks).single_array()
+        array([[10., 20.]], dtype=float32)
+        """
+        if getattr(peaks, "ragged", False) is False:
+            raise TypeError(
+                f"peaks is a {type(peaks).__name__}, expected the ragged signal of "
+                "`image.find_peaks(interactive=False)`. Use from_arrays for arrays."
+            )
+        data = peaks.data if peaks.data.ndim else peaks.data.reshape((1,))
+        data = map_ragged(data, _peak_columns)
+        first = data.ravel()[:1]
+        first = first.compute() if peaks._lazy else first
+        names = ("y", "x", "intensity")[: first[0].shape[1]]
+        if image is not None:
+            return cls.from_arrays(data, image, names)
+        axes = peaks.metadata.get_item("Peaks.signal_axes")
+        axes = image_axes_dictionary(axes) if axes else None
+        return cls._from_parts(*ragged_data(data, names), peaks, axes)
+
+    @classmethod
+    def from_atomap(cls, lattice, image=None):
+        """Make the signal from an Atomap sublattice or atom lattice.
+
+        Parameters
+        ----------
+        lattice : atomap.sublattice.Sublattice or atomap.atom_lattice.Atom_Lattice
+        image : hyperspy.api.signals.Signal2D, optional
+            The image, for its axes and metadata. Without it pixel size and
+            units are those of the lattice.
+
+        Returns
+        -------
+        AtomPositions
+            With the columns ``y``, ``x``, ``intensity`` and ``sigma``
+            (height and mean width of the 2-D Gaussians, NaN for columns
+            without a fit); of an ``Atom_Lattice`` also ``class``, the
+            number of the sublattice.
+
+        Raises
+        ------
+        TypeError
+            If it is neither of the two.
+
+        Examples
+        --------
+        >>> from hyperspy_stem_enhance import AtomPositions
+        >>> atoms = AtomPositions.from_atomap(sublattice)  # doctest: +SKIP
+        """
+        from hyperspy_stem_enhance.interop.atomap import read_lattice
+
+        table, names, pixel_size, units, shape = read_lattice(lattice)
+        if image is not None:
+            return cls.from_arrays(table, image, names)
+        axis = {"scale": pixel_size, "offset": 0.0}
+        if units is not None:
+            axis["units"] = units
+        axes = {k: {**axis, "size": n} for k, n in zip("yx", shape, strict=True)}
+        return cls._from_parts(*ragged_data(table, names), image_axes=axes)
 
     def to_dataframe(self):
         """Table of all atoms with pixel and calibrated coordinates.
@@ -87,10 +184,11 @@ class AtomConversions:
         original_image=None,
         refine=False,
         *,
+        classes=None,
         invert=None,
         show_progressbar=None,
     ):
-        """Atomap sublattice with these columns.
+        """Atomap sublattice, or atom lattice of several, with these columns.
 
         Parameters
         ----------
@@ -103,6 +201,11 @@ class AtomConversions:
         refine : bool
             Refine with Atomap: centre of mass, then 2-D Gaussians (30 to
             200 ms per atom).
+        classes : bool or array-like of int, optional
+            If True, a sublattice for each class of columns: those of the
+            column ``class`` where there is one, else what :meth:`classify`
+            finds. Or the class of each column; negative ones are left out.
+            By default all are one sublattice.
         invert : bool, optional
             Whether to turn the images, so that the dark columns of
             bright-field images become bright, as Atomap needs them. By
@@ -112,7 +215,8 @@ class AtomConversions:
 
         Returns
         -------
-        atomap.sublattice.Sublattice
+        atomap.sublattice.Sublattice or atomap.atom_lattice.Atom_Lattice
+            The latter if ``classes`` are asked for, even of a single one.
 
         Raises
         ------
@@ -132,12 +236,107 @@ class AtomConversions:
         --------
         >>> lattice = atoms.inav[0].to_atomap(image=s)  # doctest: +SKIP
         """
-        from hyperspy_stem_enhance.interop.atomap import make_sublattice
+        from hyperspy_stem_enhance.interop import atomap
 
         positions = self.single_array("to_atomap")
-        return make_sublattice(
-            positions, image, original_image, refine, invert, show_progressbar
-        )
+        options = (image, original_image, refine, invert, show_progressbar)
+        if classes is None or classes is False:
+            return atomap.make_sublattice(positions, *options)
+        if classes is True:
+            source = self if "class" in self.column_names else self.classify()
+            classes = source.column("class")
+        return atomap.make_atom_lattice(positions, classes, *options)
+
+    def to_ase(self, symbols="X", heights=0.0):
+        """Atoms of the Atomic Simulation Environment, one per column.
+
+        Parameters
+        ----------
+        symbols : str, dict or sequence of str, default "X"
+            Chemical symbol of all columns, of each one, or by class, for
+            example ``{0: "Sr", 1: "Ti"}`` after :meth:`classify`; columns
+            of other classes are "X", ASE's unknown element.
+        heights : float or array-like of shape (n_atoms,), default 0
+            Coordinate along the beam, in ångström.
+
+        Returns
+        -------
+        ase.Atoms
+            In ångström, x to the right and y down as on the screen, with
+            the offset of the image axes, in a cell of the size of the
+            image. Further columns are in ``atoms.arrays``.
+
+        Raises
+        ------
+        ValueError
+            If this signal holds more than one image, or its image axes
+            have no units of length.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> from hyperspy_stem_enhance import AtomPositions
+        >>> image = hs.signals.Signal2D(np.zeros((32, 48)))
+        >>> for axis in image.axes_manager.signal_axes:
+        ...     axis.scale, axis.units = 0.02, "nm"
+        >>> atoms = AtomPositions.from_arrays(np.array([[5.0, 40.0]]), image)
+        >>> atoms.to_ase("Pt").positions
+        array([[8., 1., 0.]])
+        """
+        from hyperspy_stem_enhance.interop.ase import make_atoms
+
+        table = self.single_array("to_ase")
+        if isinstance(symbols, dict):
+            classes = self.column("class").astype(int)
+            symbols = [symbols.get(number, "X") for number in classes]
+        more = dict(zip(self.column_names[2:], table.T[2:], strict=True))
+        return make_atoms(table, self.image_axes, symbols, heights, more)
+
+    def column(self, name):
+        """One column of the table of a single image.
+
+        Parameters
+        ----------
+        name : str
+            One of :attr:`column_names`.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape (n_atoms,)
+
+        Raises
+        ------
+        ValueError
+            If there is no such column, or more than one image.
+        """
+        if name not in self.column_names:
+            remedy = " Use atoms.classify() first." if name == "class" else ""
+            raise ValueError(
+                f"there is no column {name!r}, only "
+                f"{', '.join(self.column_names)}.{remedy}"
+            )
+        return self.single_array("column")[:, self.column_names.index(name)]
+
+    def calibrated(self):
+        """Positions of a single image in the units of its axes.
+
+        Returns
+        -------
+        positions : numpy.ndarray of float64, shape (n_atoms, 2)
+            y and x, ``offset + scale * pixel``.
+        units : str
+            "px" where the axes have none.
+
+        Raises
+        ------
+        ValueError
+            If there is more than one image, or the units of the axes
+            differ.
+        """
+        scale, offset, units = common_scale(self.image_axes, "calibrated")
+        pixels = self.single_array("calibrated")[:, :2].astype(np.float64)
+        return offset + scale * pixels, units
 
     def plot(self, image=None, **kwargs):
         """Plot the columns over the images they were found in.
@@ -157,6 +356,12 @@ class AtomConversions:
             )
         image.plot()
         image.add_marker(self.to_markers(**kwargs))
+
+
+def _peak_columns(peaks):
+    peaks = np.asarray(peaks, dtype=np.float32).reshape(len(peaks), -1)
+    # HyperSpy's sign for an image without peaks
+    return peaks[np.isfinite(peaks[:, :2]).all(axis=1)]
 
 
 def _marker_offsets(columns, scale, offset):

@@ -35,12 +35,13 @@ def _map_block(block, function, args):
     return out
 
 
-def image_axes_dictionary(image):
+def image_axes_dictionary(signal_axes):
     """Calibration of the image axes as plain values that can be saved.
 
     Parameters
     ----------
-    image : hyperspy.api.signals.Signal2D
+    signal_axes : sequence of hyperspy.axes.BaseDataAxis
+        Axes (x, y), in the order of ``image.axes_manager.signal_axes``.
 
     Returns
     -------
@@ -54,7 +55,7 @@ def image_axes_dictionary(image):
         If an axis is not uniform.
     """
     axes = {}
-    for key, axis in zip("yx", image.axes_manager.signal_axes[::-1], strict=True):
+    for key, axis in zip("yx", signal_axes[::-1], strict=True):
         if not axis.is_uniform:
             raise ValueError(
                 f"The {key} axis of image ({axis.name}) is not uniform. Convert it "
@@ -67,6 +68,46 @@ def image_axes_dictionary(image):
             node["units"] = axis.units
         axes[key] = node
     return axes
+
+
+def units_of(axis):
+    """Units of an axis, None where they are not defined."""
+    return axis.units if isinstance(axis.units, str) and axis.units else None
+
+
+def common_scale(image_axes, caller):
+    """Scale, offset and units for lengths across both image axes.
+
+    Parameters
+    ----------
+    image_axes : tuple of hyperspy.axes.UniformDataAxis
+        Axes (y, x).
+    caller : str
+        What needs them, for the error message.
+
+    Returns
+    -------
+    scale, offset : numpy.ndarray of float64, shape (2,)
+        Along y and x, in ``units``.
+    units : str
+        "px" where the axes have none.
+
+    Raises
+    ------
+    ValueError
+        If the units differ.
+    """
+    units = {units_of(axis) for axis in image_axes}
+    if len(units) > 1:
+        y, x = image_axes
+        raise ValueError(
+            f"{caller} measures lengths, and the image axes have the units "
+            f"{units_of(y)} along y and {units_of(x)} along x. Give both the same, "
+            "for example with `axis.convert_to_units('nm')`, before detecting."
+        )
+    scale = np.array([axis.scale for axis in image_axes], dtype=np.float64)
+    offset = np.array([axis.offset for axis in image_axes], dtype=np.float64)
+    return scale, offset, units.pop() or "px"
 
 
 def ragged_data(arrays, column_names):

@@ -12,14 +12,15 @@ from hyperspy.signals import BaseSignal
 
 from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
 from hyperspy_stem_enhance.signals._atom_conversions import AtomConversions
+from hyperspy_stem_enhance.signals._atom_lattices import AtomLattices
 from hyperspy_stem_enhance.signals._atom_measurements import AtomMeasurements
 from hyperspy_stem_enhance.signals._ragged import image_axes_dictionary, ragged_data
 
 # Written by other steps about the image, wrong or pointless for positions.
-_DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers")
+_DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers", "Peaks")
 
 
-class AtomPositions(AtomConversions, AtomMeasurements, BaseSignal):
+class AtomPositions(AtomConversions, AtomLattices, AtomMeasurements, BaseSignal):
     """Atom columns found in one image, a stack or a movie.
 
     ``data`` is an array of objects with the navigation shape of the
@@ -104,26 +105,40 @@ class AtomPositions(AtomConversions, AtomMeasurements, BaseSignal):
         <AtomPositions, title: , dimensions: (1|ragged)>
         """
         data, names = ragged_data(arrays, column_names)
+        if image is None:
+            return cls._from_parts(data, names)
+        shape = image.axes_manager._navigation_shape_in_array or (1,)
+        if data.shape != shape:
+            raise ValueError(
+                f"arrays has the shape {data.shape}, expected one array of "
+                f"columns per image: {shape}."
+            )
+        axes = image_axes_dictionary(image.axes_manager.signal_axes)
+        return cls._from_parts(data, names, image, axes)
+
+    @classmethod
+    def _from_parts(cls, data, names, source=None, image_axes=None):
+        """Put columns into a signal with the navigation and metadata of another."""
         metadata, axes = {}, [{"size": n, "navigate": True} for n in data.shape]
-        if image is not None:
-            shape = image.axes_manager._navigation_shape_in_array or (1,)
-            if data.shape != shape:
-                raise ValueError(
-                    f"arrays has the shape {data.shape}, expected one array of "
-                    f"columns per image: {shape}."
-                )
-            metadata = image.metadata.deepcopy().as_dictionary()
+        if source is not None:
+            metadata = source.metadata.deepcopy().as_dictionary()
             for node in _DROPPED_METADATA:
                 metadata.pop(node, None)
-            if image.axes_manager.navigation_dimension:
-                axes = image.axes_manager._get_navigation_axes_dicts()
+            if source.axes_manager.navigation_dimension:
+                axes = source.axes_manager._get_navigation_axes_dicts()
         node = {"column_names": list(names)}
-        if image is not None:
-            node["image_axes"] = image_axes_dictionary(image)
+        if image_axes is not None:
+            node["image_axes"] = image_axes
         metadata["Atom_positions"] = node
         lazy = not isinstance(data, np.ndarray)
         signal_class = LazyAtomPositions if lazy else AtomPositions
         return signal_class(data, axes=axes, metadata=metadata, ragged=True)
+
+    def _with_columns(self, data, names):
+        """Copy with other columns in the tables, for instance with one more."""
+        result = self._deepcopy_with_new_data(data)
+        result.metadata.Atom_positions.column_names = list(names)
+        return result
 
     def _keep_navigation_axis(self):
         """Give a single image a navigation axis of size 1.
