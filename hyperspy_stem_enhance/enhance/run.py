@@ -99,6 +99,11 @@ def enhance_frames(
     wanted = (output,) if isinstance(output, str) else tuple(output)
     registry.check_outputs(wanted, model)
     check_background(keep_background, wanted)
+    ranges = registry.ranges(model)
+    scales = [
+        choose_factor(frame, *ranges, pixel_size) if scale == "auto" else scale
+        for frame in frames
+    ]
     if is_large(frames.shape[1:]):
         enhance = partial(
             _enhance_parts,
@@ -107,22 +112,21 @@ def enhance_frames(
             device=device,
             keep_background=keep_background,
             allow_negative=allow_negative,
-            scale=scale,
-            pixel_size=pixel_size,
             output=wanted,
         )
-        joined = [map_parts(enhance, frame) for frame in frames[:, None]]
+        joined = [
+            map_parts(partial(enhance, scale=factor), frame)
+            for frame, factor in zip(frames[:, None], scales, strict=True)
+        ]
         results = np.concatenate(joined, axis=1)
         return results[0] if isinstance(output, str) else tuple(results)
     network, device = registry.load_for_use(model, mode, device)
-    ranges, eight_bit = registry.ranges(model), registry.takes_eight_bit(model)
+    eight_bit = registry.takes_eight_bit(model)
     normalise = eight_bit_frame if eight_bit else normalise_frame
-    prepared = []
-    for frame in frames:
-        factor = scale
-        if scale == "auto":
-            factor = choose_factor(frame, *ranges, pixel_size)
-        prepared.append(_prepare(frame, mode, factor, normalise))
+    prepared = [
+        _prepare(frame, mode, factor, normalise)
+        for frame, factor in zip(frames, scales, strict=True)
+    ]
     pieces = [cut(frame.values, network.downscale) for frame in prepared]
     channels = [registry.outputs(model).index(name) for name in wanted]
     tiles_out = iter(_run(network, device, [tiles for tiles, _ in pieces], channels))
@@ -139,7 +143,7 @@ def enhance_frames(
                 joined = _in_units(joined, frame, allow_negative)
             result[index] = _at_shape(name, joined, frames.shape[1:], allow_negative)
         if keep_background:
-            results[0, index] = _with_background(frames[index], results[0, index], mode)
+            results[0, index] = with_background(frames[index], results[0, index], mode)
     return results[0] if isinstance(output, str) else tuple(results)
 
 
@@ -294,8 +298,19 @@ def _significance(values, noise):
     return np.clip(ratio / insignificant - 1, 0, 1)
 
 
-def _with_background(frame, columns, mode):
-    """Add what the columns leave behind, averaged over about 8 pixels."""
+def with_background(frame, columns, mode):
+    """Add what the columns leave behind, averaged over about 8 pixels.
+
+    Parameters
+    ----------
+    frame, columns : numpy.ndarray, shape (h, w)
+        As recorded, and enhanced without background.
+    mode : {"HAADF", "BF"}
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (h, w)
+    """
     sign = -1 if mode == "BF" else 1
     frame = np.asarray(frame, np.float64)
     finite = np.isfinite(frame)

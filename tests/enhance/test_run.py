@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hyperspy_stem_enhance.enhance import parts
+from hyperspy_stem_enhance.enhance import parts, run
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import psnr
 from hyperspy_stem_enhance.simulate.scene import draw_scene
@@ -136,6 +136,22 @@ class TestLargeFrames:
         difference = np.abs(cut - whole)
         assert difference.max() > 0
         assert np.quantile(difference, 0.999) < 0.02 * np.ptp(whole)
+
+    def test_all_parts_are_resampled_alike(self, large, monkeypatch):
+        half_empty = large.noisy.copy()
+        half_empty[:, 320:] = np.random.default_rng(0).normal(100, 5, (400, 320))
+        seen = []
+
+        def choose(frame, *arguments):
+            seen.append(frame.shape)
+            return 0.5
+
+        monkeypatch.setattr(run, "choose_factor", choose)
+        found = enhance_frames(half_empty[None])
+        assert seen == [(400, 640)]
+        np.testing.assert_array_equal(
+            found, enhance_frames(half_empty[None], scale=0.5)
+        )
 
     def test_empty_parts_are_zero_or_missing(self, large):
         frame = large.noisy.copy()
