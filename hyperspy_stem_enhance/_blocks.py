@@ -34,6 +34,7 @@ def run_block(
     ragged,
     shape,
     result_dtype,
+    beside=None,
     block_info=None,
 ):
     """Run the function on the batches of one block; dask calls this."""
@@ -61,6 +62,8 @@ def run_block(
         if describe and described and start == 0 and np.isfinite(batch[0]).any():
             _report_defects(names[0], describe(batch[0]), run)
         per_frame = {"numbers": numbers[start : start + step]} if numbered else {}
+        if beside is not None:
+            per_frame["beside"] = beside.reshape(-1)[start : start + step]
         values, reasons = _run_batch(
             batch, function, kwargs, per_frame, refuse_constant
         )

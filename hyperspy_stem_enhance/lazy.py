@@ -36,6 +36,7 @@ def map_frames(
     describe=None,
     refuse_constant=False,
     numbered=False,
+    beside=None,
     in_parts=None,
     lazy_output=None,
     show_progressbar=None,
@@ -73,6 +74,10 @@ def map_frames(
     numbered : bool, optional
         Whether `function` also receives ``numbers``, the position of each
         frame in the series counted in array order.
+    beside : numpy.ndarray or dask.array.Array of object, optional
+        With the navigation shape, (1,) for a single image: what belongs to
+        each frame. `function` then also receives ``beside``, an array of
+        the elements of its frames.
     in_parts : callable, optional
         To be called instead of `function`, with parts of frames, where lazy
         frames are so large that `enhance.parts` cuts them; `output` is then
@@ -136,6 +141,8 @@ def map_frames(
         "part": False,
         "run": uuid4().hex,
     }
+    if beside is not None:
+        settings["beside"] = beside
 
     def run(data, size, **settings):
         blocks = _whole_frames(data, num_workers)
@@ -225,7 +232,7 @@ def _split_chunks(chunks, n_frames):
     return tuple(result)
 
 
-def _map_blocks(blocks, output, size, dtype, **settings):
+def _map_blocks(blocks, output, size, dtype, beside=None, **settings):
     nav = blocks.chunks[:-2]
     signal_axes = [blocks.ndim - 2, blocks.ndim - 1]
     if output == "image":
@@ -242,6 +249,8 @@ def _map_blocks(blocks, output, size, dtype, **settings):
         shape = (0, size)
         layout = {"drop_axis": signal_axes, "chunks": nav}
     ndim = len(nav) + {"image": 2, "vector": 1, "ragged": 0}[output]
+    if beside is not None:
+        layout["beside"] = _beside_frames(beside, nav)
     return blocks.map_blocks(
         _blocks.run_block,
         **layout,
@@ -252,6 +261,17 @@ def _map_blocks(blocks, output, size, dtype, **settings):
         result_dtype=dtype,
         **settings,
     )
+
+
+def _beside_frames(beside, nav):
+    """What is beside the frames, in blocks like theirs of one pixel each."""
+    import dask.array as da
+
+    if isinstance(beside, da.Array):
+        beside = beside.rechunk(nav)
+    else:
+        beside = da.from_array(beside, chunks=nav, name=False)
+    return beside[..., np.newaxis, np.newaxis]
 
 
 def progressbar(show=None, **options):

@@ -14,13 +14,17 @@ from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
 from hyperspy_stem_enhance.signals._atom_conversions import AtomConversions
 from hyperspy_stem_enhance.signals._atom_lattices import AtomLattices
 from hyperspy_stem_enhance.signals._atom_measurements import AtomMeasurements
+from hyperspy_stem_enhance.signals._atom_refinement import AtomRefinement
+from hyperspy_stem_enhance.signals._atom_tracks import AtomTracks
 from hyperspy_stem_enhance.signals._ragged import image_axes_dictionary, ragged_data
 
 # Written by other steps about the image, wrong or pointless for positions.
 _DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers", "Peaks")
 
 
-class AtomPositions(AtomConversions, AtomLattices, AtomMeasurements, BaseSignal):
+class AtomPositions(
+    AtomConversions, AtomLattices, AtomMeasurements, AtomRefinement, BaseSignal
+):
     """Atom columns found in one image, a stack or a movie.
 
     ``data`` is an array of objects with the navigation shape of the

@@ -1,0 +1,185 @@
+"""Sub-pixel refinement of columns on images."""
+
+import numpy as np
+from hyperspy.docstrings.signal import (
+    LAZY_OUTPUT_ARG,
+    NUM_WORKERS_ARG,
+    SHOW_PROGRESSBAR_ARG,
+)
+
+import hyperspy_stem_enhance
+from hyperspy_stem_enhance.lazy import map_frames
+from hyperspy_stem_enhance.signals import _checks
+
+_VARIANCE_NODE = "Signal.Noise_properties.Variance_linear_model"
+
+
+class AtomRefinement:
+    """Methods of ``AtomPositions`` that measure columns on images again."""
+
+    def refine(
+        self,
+        image,
+        method="gaussian",
+        *,
+        mode="HAADF",
+        background="constant",
+        sigma=None,
+        mask_radius=None,
+        variance="auto",
+        lazy_output=None,
+        show_progressbar=None,
+        num_workers=None,
+    ):
+        """Refine the positions on images, all columns of an image at once.
+
+        Parameters
+        ----------
+        image : hyperspy.api.signals.Signal2D
+            The images to refine on, best those as recorded; with the
+            navigation shape of this signal, or a single one.
+        method : {"gaussian", "elliptical", "center_of_mass"}
+            Circular Gaussians, Gaussians with two widths and a rotation,
+            or centres of mass. Gaussians that overlap are fitted together.
+        mode : {"HAADF", "BF"}, default "HAADF"
+            Whether the columns of ``image`` are bright or dark.
+        background : {"constant", "plane", "none"}
+            What is below each column: a level of its own, with slopes too,
+            or nothing, for enhanced images.
+        sigma : float, optional
+            Typical width of the columns in pixels. By default, that of
+            the mean of the columns of each image.
+        mask_radius : float, optional
+            Pixels count up to this distance from a column, in pixels. By
+            default three sigma of the column; 1.5 for centres of mass.
+        variance : tuple of float or "auto", default "auto"
+            Gain and offset of the noise: the variance of a pixel is ``gain
+            * intensity + offset``; (1, 0) for counts of electrons. By
+            default, those that ``image.calibrate_noise()`` or
+            ``image.estimate_poissonian_noise_variance()`` have written to
+            the metadata of ``image``; without them, the variance is
+            measured on what the fit leaves over.
+        %s
+        %s
+        %s
+
+        Returns
+        -------
+        AtomPositions or LazyAtomPositions
+            The same columns in the same order, with positions replaced and
+            what was measured in further ones (an existing one of the same
+            name is replaced): ``height``, ``sigma`` (or ``sigma_major``,
+            ``sigma_minor`` and ``rotation``), ``background``, the standard
+            errors ``y_error`` and ``x_error`` in pixels, and ``refined``,
+            which is 0 where the fit failed: there the position is what it
+            was, and the rest NaN. The settings are in
+            ``metadata.STEM_enhance.refine``.
+
+        Raises
+        ------
+        TypeError
+            If the images are complex, in colour, or not numbers.
+        ValueError
+            If the navigation shapes differ, or an argument is unknown or
+            out of range; if a single image has no finite pixel (in a
+            series, that frame has no atoms, with a warning).
+
+        See Also
+        --------
+        hyperspy_stem_enhance.detect.refinement.refine_positions
+        to_atomap : to refine with Atomap.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> from hyperspy_stem_enhance import AtomPositions
+        >>> y, x = np.mgrid[:32, :32]
+        >>> s = hs.signals.Signal2D(np.exp(-((y - 12.3) ** 2 + (x - 20) ** 2) / 9))
+        >>> atoms = AtomPositions.from_arrays([[[12.0, 20.0]]], image=s)
+        >>> atoms.refine(s, show_progressbar=False).single_array()[0, :2].round(2)
+        array([12.3, 20. ], dtype=float32)
+        """
+        from hyperspy_stem_enhance.detect.refinement import (
+            REFINED_NAMES,
+            check_settings,
+        )
+
+        _checks.check_arguments(image, mode, num_workers)
+        if variance == "auto":
+            variance = _recorded_variance(image)
+        settings = {
+            "method": method,
+            "mode": mode,
+            "background": background,
+            "sigma": sigma,
+            "mask_radius": mask_radius,
+            "variance": variance,
+        }
+        check_settings(**settings)
+        shape = image.axes_manager._navigation_shape_in_array or (1,)
+        if shape != self.data.shape:
+            raise ValueError(
+                f"image has the navigation shape {shape} in array order, the atoms "
+                f"have {self.data.shape}. Give the images that they belong to."
+            )
+        if lazy_output is None:
+            lazy_output = self._lazy or image._lazy
+        names = _joined(self.column_names, REFINED_NAMES[method])
+        data = map_frames(
+            image,
+            _refine_frames,
+            "ragged",
+            size=len(names),
+            kwargs={"names": self.column_names, "settings": settings},
+            beside=self.data,
+            lazy_output=lazy_output,
+            show_progressbar=show_progressbar,
+            num_workers=num_workers,
+        )
+        result = self._with_columns(data, names)
+        result._lazy = not isinstance(data, np.ndarray)
+        result._assign_subclass()
+        record = {name: value for name, value in settings.items() if value is not None}
+        result.metadata.set_item(
+            "STEM_enhance.refine",
+            {**record, "version": hyperspy_stem_enhance.__version__},
+        )
+        return result
+
+    refine.__doc__ %= (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
+
+
+def _joined(names, refined):
+    """Names of the columns before, and those that refining adds."""
+    return (*names, *(name for name in refined if name not in names))
+
+
+def _recorded_variance(image):
+    """Gain and offset of the noise from the metadata of images, or None."""
+    gain, offset = (
+        image.metadata.get_item(f"{_VARIANCE_NODE}.{name}")
+        for name in ("gain_factor", "gain_offset")
+    )
+    if not all(isinstance(value, int | float) for value in (gain, offset)):
+        return None
+    return float(gain), float(offset)
+
+
+def _refine_frames(frames, beside, names, settings):
+    """Refine the columns of a batch of frames; dask calls this."""
+    from hyperspy_stem_enhance.detect.refinement import (
+        REFINED_NAMES,
+        refine_positions,
+    )
+
+    refined_names = REFINED_NAMES[settings["method"]]
+    joined = _joined(names, refined_names)
+    places = [joined.index(name) for name in refined_names]
+    tables = []
+    for frame, before in zip(frames, beside, strict=True):
+        table = np.empty((len(before), len(joined)))
+        table[:, : len(names)] = before
+        table[:, places] = refine_positions(frame, before, **settings)
+        tables.append(table)
+    return tables
