@@ -18,6 +18,7 @@ from hyperspy_stem_enhance.models.export import (
     BEST_SIGMA,
     export_weights,
 )
+from hyperspy_stem_enhance.models.sfin import OUTPUTS
 from hyperspy_stem_enhance.noise.parameters import MODES
 from hyperspy_stem_enhance.simulate.lattice import SIGMA_RANGE, SPACING_RANGE
 from hyperspy_stem_enhance.simulate.structures import HELD_OUT_STRUCTURES
@@ -25,6 +26,14 @@ from hyperspy_stem_enhance.train.loop import averaged_network
 
 WEIGHTS = Path(__file__).parents[1] / "hyperspy_stem_enhance" / "weights"
 
+MORE = """ At the same cost it
+returns the columns narrower than they are (super-resolution) and the probability
+that a column is centred at a pixel (detection)."""
+LOSS = "L1 on the output rectified"
+LOSSES = (
+    "L1 on the enhanced image and on the one with narrow columns, both rectified, and "
+    "cross entropy of a dot at every column, added up"
+)
 CARD = (Path(__file__).parent / "card.md").read_text()
 
 
@@ -55,9 +64,13 @@ def main():
         steps=state["step"],
         seed=settings["seed"],
     )
+    outputs = OUTPUTS[: network.n_outputs]
     card = CARD.format(
         name=arguments.name,
         **settings["architecture"],
+        outputs=", ".join(outputs),
+        more=MORE if len(outputs) > 1 else "",
+        loss=LOSSES if len(outputs) > 1 else LOSS,
         parameters=sum(p.numel() for p in network.parameters()),
         modes=" and ".join(MODES),
         sha256=sha256,
