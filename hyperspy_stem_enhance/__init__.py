@@ -18,6 +18,7 @@ _MODULES = (
     "models",
     "noise",
     "simulate",
+    "tracking",
     "train",
 )
 

@@ -27,7 +27,7 @@ def nearest_shell(positions, reach=_REACH):
     Examples
     --------
     >>> nearest_shell([[0, 0], [0, 1], [1.1, 0], [-7, 0]])
-    (array([1. , 1. , 1.1, 7. ]), array([2, 1, 1, 2]))
+    (array([1. , 1. , 1.1, 7. ]), array([2, 1, 1, 3]))
     """
     positions = np.asarray(positions, dtype=np.float64).reshape(-1, 2)
     if len(positions) < 2:

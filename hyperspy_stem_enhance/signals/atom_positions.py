@@ -13,7 +13,6 @@ from hyperspy.signals import BaseSignal
 from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
 from hyperspy_stem_enhance.signals._atom_conversions import AtomConversions
 from hyperspy_stem_enhance.signals._atom_lattices import AtomLattices
-from hyperspy_stem_enhance.signals._atom_measurements import AtomMeasurements
 from hyperspy_stem_enhance.signals._atom_refinement import AtomRefinement
 from hyperspy_stem_enhance.signals._atom_tracks import AtomTracks
 from hyperspy_stem_enhance.signals._ragged import image_axes_dictionary, ragged_data
@@ -23,7 +22,7 @@ _DROPPED_METADATA = ("Signal", "_HyperSpy", "Markers", "Peaks")
 
 
 class AtomPositions(
-    AtomConversions, AtomLattices, AtomMeasurements, AtomRefinement, BaseSignal
+    AtomConversions, AtomLattices, AtomRefinement, AtomTracks, BaseSignal
 ):
     """Atom columns found in one image, a stack or a movie.
 
