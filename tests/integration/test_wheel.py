@@ -77,9 +77,8 @@ def test_metadata(contents):
     assert metadata["Version"] == hyperspy_stem_enhance.__version__
     assert metadata["License-Expression"] == "GPL-3.0-or-later"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"abtem", "all", "dev", "docs", "tests"} == set(
-        metadata.get_all("Provides-Extra")
-    )
+    extras = {"abtem", "all", "benchmarks", "dev", "docs", "tests", "tracking"}
+    assert extras == set(metadata.get_all("Provides-Extra"))
     (licence,) = (name for name in contents if name.endswith("/LICENSE"))
     assert b"GNU GENERAL PUBLIC LICENSE" in contents[licence]
 
