@@ -38,7 +38,11 @@ def main(argv=None):
     >>> main(["calibrate", "no-such-file.dm4"])
     1
     """
-    options = make_parser().parse_args(argv)
+    try:
+        options = _parse(sys.argv[1:] if argv is None else list(argv))
+    except ValueError as error:
+        print(f"stem-enhance: {error}", file=sys.stderr)
+        return 1
     module = importlib.import_module(f".{options.module}", __package__)
     try:
         with warnings.catch_warnings():
@@ -51,6 +55,26 @@ def main(argv=None):
     except (ValueError, OSError) as error:
         print(f"stem-enhance {options.command}: {error}", file=sys.stderr)
         return 1
+
+
+def _parse(argv):
+    """Understand the arguments, and those of the file that --config names."""
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    if not hasattr(options, "config"):
+        return options
+    config, options.config_weights = options.config, {}
+    if config:
+        from .settings import read_config
+
+        arguments, paths, weights = read_config(config, options.command)
+        place = argv.index(options.command) + 1
+        argv = [*argv[:place], *arguments, *argv[place:]]
+        options = parser.parse_args(argv + ([] if options.paths else paths))
+        options.config_weights = weights
+    if not options.paths:
+        parser.error(f"{options.command}: give at least one PATH, or --config FILE")
+    return options
 
 
 def _show_warning(message, category, *args, **kwargs):

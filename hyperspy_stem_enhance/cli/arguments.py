@@ -57,17 +57,35 @@ def _add_demo(commands):
 
 
 def _add_file_arguments(command):
-    command.add_argument(
-        "files",
-        nargs="+",
-        metavar="FILE",
+    files = command.add_argument_group("files")
+    files.add_argument(
+        "paths",
+        nargs="*",
+        metavar="PATH",
         help="any file that HyperSpy loads, a pattern, or a folder of such files",
     )
-    command.add_argument(
+    files.add_argument(
         "--out",
         default="stem-enhance-results",
         metavar="FOLDER",
         help="folder for the results (default: %(default)s)",
+    )
+    files.add_argument(
+        "--recursive", action="store_true", help="take folders inside folders as well"
+    )
+    files.add_argument(
+        "--stack", action="store_true", help="take all files as one series"
+    )
+    files.add_argument(
+        "--maps",
+        action="store_true",
+        help="take spectrum images as stacks of maps, one for each channel",
+    )
+    files.add_argument("--file-format", metavar="NAME", help=_FORMATS_HELP)
+    files.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="compute again what is there; by default only what is missing",
     )
     command.add_argument(
         "--mode",
@@ -76,9 +94,30 @@ def _add_file_arguments(command):
         help="HAADF for bright columns (any dark-field detector), BF for dark ones "
         "(bright field and ABF) (default: %(default)s)",
     )
-    command.add_argument("--file-format", metavar="NAME", help=_FORMATS_HELP)
-    command.add_argument(
-        "--overwrite", action="store_true", help="replace results that exist"
+    _add_run_arguments(command)
+
+
+def _add_run_arguments(command):
+    run = command.add_argument_group("run")
+    run.add_argument(
+        "--config",
+        metavar="FILE",
+        help="repeat the run of a COMMAND-run.toml, but for what else is given",
+    )
+    run.add_argument("--quiet", action="store_true", help="print only what failed")
+    run.add_argument(
+        "--json", action="store_true", help="print events as JSON lines, not text"
+    )
+    run.add_argument(
+        "--scheduler",
+        metavar="ADDRESS",
+        help="compute on a dask cluster, such as tcp://host:8786",
+    )
+    run.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="compute with N processes, or one for each GPU",
     )
 
 
@@ -91,10 +130,40 @@ def _add_network_arguments(command):
         default="auto",
         help="auto (a GPU if there is one), cpu, cuda, ... (default: %(default)s)",
     )
+    command.add_argument(
+        "--scale",
+        type=_scale,
+        default="auto",
+        metavar="FACTOR",
+        help="factor by which images are resampled for the network, and back "
+        "(default: %(default)s)",
+    )
+
+
+def _scale(text):
+    return text if text == "auto" else float(text)
+
+
+def _add_detection_arguments(command):
+    command.add_argument(
+        "--threshold",
+        type=float,
+        metavar="CONFIDENCE",
+        help="lowest confidence of a column, 0 to 1 (default: that of detect_atoms)",
+    )
+    command.add_argument(
+        "--table",
+        choices=("csv", "parquet"),
+        default="csv",
+        help="format of the table of columns (default: %(default)s)",
+    )
 
 
 def _add_calibrate(commands):
-    text = "Measure the noise of images; writes one table (CSV) and prints a summary."
+    text = (
+        "Measure the noise of images; writes one .hspy file per image or series and a "
+        "table (CSV) of all, and prints a summary."
+    )
     calibrate = _add(commands, "calibrate", "calibrate", text)
     _add_file_arguments(calibrate)
     calibrate.add_argument(
@@ -120,25 +189,44 @@ def _add_calibrate(commands):
 
 
 def _add_enhance(commands):
-    text = "Remove noise and background; writes one .hspy file per image or series."
+    text = "Remove noise and background; writes one file per image or series."
     enhance = _add(commands, "enhance", "images", text)
     _add_file_arguments(enhance)
     _add_network_arguments(enhance)
+    enhance.add_argument(
+        "--output",
+        choices=("enhanced", "super-resolution", "detection"),
+        default="enhanced",
+        help="output of the network, where it has several (default: %(default)s)",
+    )
     enhance.add_argument(
         "--keep-background",
         action="store_true",
         help="keep what is smooth and slow beside the columns",
     )
+    enhance.add_argument(
+        "--format",
+        choices=("hspy", "zspy", "tif"),
+        default="hspy",
+        help="format of the images (default: %(default)s)",
+    )
+    enhance.add_argument(
+        "--detect",
+        action="store_true",
+        help="find the columns as well, reading all images once",
+    )
+    _add_detection_arguments(enhance)
 
 
 def _add_detect(commands):
     text = (
-        "Find the atom columns of images, raw or enhanced; writes one .hspy and one "
-        "CSV file per image or series."
+        "Find the atom columns of images, raw or enhanced; writes one .hspy file and "
+        "one table per image or series."
     )
     detect = _add(commands, "detect", "images", text)
     _add_file_arguments(detect)
     _add_network_arguments(detect)
+    _add_detection_arguments(detect)
 
 
 def _add_simulate(commands):

@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 
 from ..noise.summary import summarise
-from .files import Inputs, progress_bars, refuse_existing, whole_files
-from .images import describe
+from .files import refuse_existing, whole_files
+from .jobs import run_command
+from .writers import NoiseSink
 
 
 def run_calibrate(options):
-    """Write one table of the noise of all images, and print its summary.
+    """Write the noise of all images, one table of it, and print its summary.
 
     Parameters
     ----------
@@ -22,38 +23,56 @@ def run_calibrate(options):
     int
         Exit status.
     """
-    path = Path(options.out) / "noise_calibration.csv"
-    if not options.overwrite:
-        refuse_existing(path)
-    tables, rows, names = [], [], []
+    return run_command(options, _Calibrate(options))
 
-    def calibrate(signal, label):
+
+class _Calibrate:
+    """The noise of each image or series, and a table of all of them."""
+
+    endings = ("_noise.hspy",)
+    weights = {}
+
+    def __init__(self, options):
+        self._options = options
+        self._path = Path(options.out) / "noise_calibration.csv"
+        ours = self._path.with_name("calibrate-log.jsonl").exists()
+        if not (ours or options.overwrite):
+            refuse_existing(self._path)
+
+    def begin(self, signal):
+        """Sinks of what is to be computed of images."""
+        options = self._options
         calibration = signal.calibrate_noise(
             mode=options.mode,
             method=options.method,
             fast_axis=options.fast_axis,
-            lazy_output=False,
-            show_progressbar=progress_bars(),
+            lazy_output=True,
         )
-        table = calibration.to_dataframe(options.dark_level).reset_index(drop=True)
-        reasons = calibration.reasons(options.dark_level)
-        table["reasons"] = [_join(row) for row in reasons.to_dict("records")]
-        table.insert(0, "file", label)
-        table.insert(1, "frame", np.arange(len(table)))
-        tables.append(table)
-        rows.extend(calibration.data.reshape(len(table), -1))
-        names.extend(f"{label}[{number}]" for number in range(len(table)))
-        return describe(signal)
+        return [NoiseSink(calibration)]
 
-    inputs = Inputs(options.files, options.file_format)
-    inputs.for_each_image(calibrate)
-    if tables:
-        table = pd.concat(tables, ignore_index=True)
-        with whole_files(path, overwrite=options.overwrite) as [part]:
-            table.to_csv(part, index=False)
-        summary = summarise(rows, names, options.dark_level)
-        print(f"\n{summary}\n\ntable: {path}")
-    return inputs.status()
+    def finish(self, report, entries):
+        """Write the table of all images, also those of earlier runs."""
+        import hyperspy.api as hs
+
+        if not entries:
+            return
+        out, dark_level = self._path.parent, self._options.dark_level
+        tables, rows, names = [], [], []
+        for entry in entries:
+            [file] = entry["outputs"]
+            calibration = hs.load(out / file)
+            label = file.removesuffix("_noise.hspy")
+            table = calibration.to_dataframe(dark_level).reset_index(drop=True)
+            reasons = calibration.reasons(dark_level)
+            table["reasons"] = [_join(row) for row in reasons.to_dict("records")]
+            table.insert(0, "file", label)
+            table.insert(1, "frame", np.arange(len(table)))
+            tables.append(table)
+            rows.extend(calibration.data.reshape(len(table), -1))
+            names.extend(f"{label}[{number}]" for number in range(len(table)))
+        with whole_files(self._path, overwrite=True) as [part]:
+            pd.concat(tables, ignore_index=True).to_csv(part, index=False)
+        report.say(f"\n{summarise(rows, names, dark_level)}\n\ntable: {self._path}")
 
 
 def _join(reasons):

@@ -1,8 +1,8 @@
 """The commands ``enhance`` and ``detect``."""
 
-from pathlib import Path
-
-from .files import Inputs, progress_bars, whole_files
+from ..signals._together import enhance_and_detect
+from .jobs import run_command
+from .writers import AtomSink, ImageSink, check_formats
 
 
 def run_enhance(options):
@@ -17,22 +17,7 @@ def run_enhance(options):
     int
         Exit status.
     """
-    _check_network(options)
-
-    def enhance(signal, label):
-        path = Path(options.out) / f"{label}_enhanced.hspy"
-        with whole_files(path, overwrite=options.overwrite) as [part]:
-            enhanced = signal.enhance_sfin(
-                model=options.model,
-                mode=options.mode,
-                device=options.device,
-                keep_background=options.keep_background,
-                show_progressbar=progress_bars(),
-            )
-            enhanced.save(part, overwrite=True)
-        return f"{describe(signal)} -> {path}"
-
-    return _run(options, enhance)
+    return run_command(options, _Enhance(options))
 
 
 def run_detect(options):
@@ -47,46 +32,68 @@ def run_detect(options):
     int
         Exit status.
     """
-    _check_network(options)
-
-    def detect(signal, label):
-        stem = Path(options.out) / f"{label}_atoms"
-        paths = stem.with_name(stem.name + ".hspy"), stem.with_name(stem.name + ".csv")
-        with whole_files(*paths, overwrite=options.overwrite) as [part, part_csv]:
-            atoms = signal.detect_atoms(
-                model=options.model,
-                mode=options.mode,
-                device=options.device,
-                show_progressbar=progress_bars(),
-            )
-            if atoms._lazy:
-                atoms.compute()
-            atoms.save(part, overwrite=True)
-            atoms.to_dataframe().to_csv(part_csv, index=False)
-        count = int(atoms.n_atoms.sum())
-        return f"{describe(signal)}: {count} columns -> {paths[0]}, {paths[1].name}"
-
-    return _run(options, detect)
+    return run_command(options, _Detect(options))
 
 
-def _run(options, process):
-    inputs = Inputs(options.files, options.file_format)
-    inputs.for_each_image(process)
-    return inputs.status()
+class _Network:
+    """What both commands have in common."""
+
+    def __init__(self, options):
+        from hyperspy_stem_enhance.models import resolve, resolve_device, weights_sha256
+
+        name = resolve(options.model, options.mode)
+        resolve_device(options.device)
+        self.weights = {name: weights_sha256(name)}
+        self._settings = {
+            "model": options.model,
+            "mode": options.mode,
+            "device": options.device,
+            "scale": options.scale,
+        }
+        self._detection = {**self._settings, "threshold": options.threshold}
+        self._options = options
+
+    def finish(self, report, entries):
+        """Nothing is left to do at the end."""
 
 
-def _check_network(options):
-    """Raise once for all files if the model or device cannot be used."""
-    from hyperspy_stem_enhance.models import resolve, resolve_device
+class _Enhance(_Network):
+    """Enhanced images, and their columns where asked for."""
 
-    resolve(options.model, options.mode)
-    resolve_device(options.device)
+    def __init__(self, options):
+        super().__init__(options)
+        check_formats(options.format, options.table)
+        self.endings = [f"_{options.output}.{options.format}"]
+        if options.detect:
+            self.endings += _atom_endings(options.table)
+
+    def begin(self, signal):
+        """Sinks of what is to be computed of images."""
+        options = self._options
+        enhancement = {
+            **self._settings,
+            "output": options.output,
+            "keep_background": options.keep_background,
+        }
+        if not options.detect:
+            return [ImageSink(signal.enhance_sfin(**enhancement, lazy_output=True))]
+        enhanced, atoms = enhance_and_detect(signal, enhancement, self._detection)
+        return [ImageSink(enhanced), AtomSink(atoms)]
 
 
-def describe(signal):
-    """Title, number and size of the images of a signal, for a line of text."""
-    width, height = signal.axes_manager.signal_shape
-    number = signal.axes_manager.navigation_size or 1
-    images = "1 image" if number == 1 else f"{number} images"
-    title = signal.metadata.General.title
-    return f"{title + ': ' if title else ''}{images} of {width} x {height}"
+class _Detect(_Network):
+    """Columns of raw or enhanced images."""
+
+    def __init__(self, options):
+        super().__init__(options)
+        check_formats(table_format=options.table)
+        self.endings = _atom_endings(options.table)
+
+    def begin(self, signal):
+        """Sinks of what is to be computed of images."""
+        atoms = signal.detect_atoms(**self._detection, lazy_output=True)
+        return [AtomSink(atoms)]
+
+
+def _atom_endings(table):
+    return ["_atoms.hspy", f"_atoms.{table}"]

@@ -1,5 +1,6 @@
 """What the methods of image signals run on batches of frames in dask's workers."""
 
+import threading
 from contextlib import contextmanager
 from functools import partial
 
@@ -8,6 +9,8 @@ import numpy as np
 from hyperspy_stem_enhance._blocks import SetupError
 from hyperspy_stem_enhance.lazy import network_turn
 from hyperspy_stem_enhance.signals import _checks
+
+_once = threading.local()
 
 
 def enhancement(signal, model, mode, device):
@@ -102,8 +105,39 @@ def enhance(frames, model, mode, device, **options):
     """Enhance a batch of frames."""
     from hyperspy_stem_enhance.enhance import run
 
-    with _network(model, mode, device):
-        return run.enhance_frames(frames, model, mode, device, **options)
+    kept = getattr(_once, "kept", None)
+    if kept is None:
+        with _network(model, mode, device):
+            return run.enhance_frames(frames, model, mode, device, **options)
+    wanted = options.pop("output", "enhanced")
+    given = {name: value for name, value in options.items() if value is not False}
+    key = (id(frames), model, mode, device, *sorted(given.items()))
+    if key not in kept:
+        from hyperspy_stem_enhance.models import registry
+
+        names = registry.outputs(model) if not options.get("keep_background") else None
+        names = names or ("enhanced",)
+        with _network(model, mode, device):
+            results = run.enhance_frames(
+                frames, model, mode, device, output=tuple(names), **options
+            )
+        kept[key] = dict(zip(names, results, strict=True))
+    if isinstance(wanted, str):
+        return kept[key][wanted]
+    return tuple(kept[key][name] for name in wanted)
+
+
+@contextmanager
+def network_once():
+    """Context in which a thread runs a network once on a batch of frames.
+
+    All outputs are kept, for whoever calls `enhance` on the same array next.
+    """
+    _once.kept = {}
+    try:
+        yield
+    finally:
+        del _once.kept
 
 
 def enhance_parts(parts, model, mode, device, **options):
