@@ -26,8 +26,9 @@ _LEAST_COMPLETE = 0.3
 # same columns, and by how much it may grow to find a second vector across an
 # interface or a change of thickness.
 _SAME_INTENSITY, _MORE = 1.25, 1.3
-# Differences below this part of those of unrelated columns are none.
-_NO_DIFFERENCE = 0.03
+# Differences below this part of those of unrelated columns are none: heights
+# scatter along one direction more than along the other.
+_NO_DIFFERENCE = 0.08
 # Sine of the least angle between the vectors of a cell.
 _LEAST_SINE = 0.25
 _LEAST_COLUMNS = 6
@@ -147,12 +148,14 @@ def _alike_pair(vectors, pairs, difference, unrelated):
         return None
     # Mean squares of n differences scatter by sqrt(2 / n) of themselves
     slack = 1 + 6 * np.sqrt(2 / pairs)
-    least = max(difference.min(), _NO_DIFFERENCE * unrelated)
-    factor, cell = _SAME_INTENSITY, None
-    while cell is None and factor * least < 10 * max(unrelated, least):
-        same = difference <= np.maximum(factor, slack) * least
-        cell = _shortest_pair(vectors[same])
-        factor *= _MORE
+    limit = np.maximum(
+        np.maximum(_SAME_INTENSITY, slack) * difference.min(),
+        _NO_DIFFERENCE * unrelated,
+    )
+    cell = None
+    while cell is None and np.any(difference > limit):
+        cell = _shortest_pair(vectors[difference <= limit])
+        limit *= _MORE
     return _shortest_pair(vectors) if cell is None else cell
 
 

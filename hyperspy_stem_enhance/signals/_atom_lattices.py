@@ -17,8 +17,8 @@ class AtomLattices:
         by_intensity : bool, default True
             Whether columns of different intensity are different ones, so
             that the cell of a perovskite along [001] is the cubic one. If
-            False, or without a column ``intensity``, positions alone
-            count.
+            False, or without a column ``intensity`` or ``height``,
+            positions alone count.
 
         Returns
         -------
@@ -49,9 +49,8 @@ class AtomLattices:
         from hyperspy_stem_enhance.lattice import fit_lattice
 
         positions, units = self.calibrated()
-        intensity = None
-        if by_intensity and "intensity" in self.column_names:
-            intensity = self.column("intensity")
+        place = self._intensity_place() if by_intensity else None
+        intensity = None if place is None else self.single_array()[:, place]
         return fit_lattice(positions, intensity, units)
 
     def lattice_summary(self, by_intensity=True):
@@ -127,8 +126,8 @@ class AtomLattices:
         Raises
         ------
         ValueError
-            If there is no column ``intensity``, ``by`` is unknown, or the
-            units of the image axes differ.
+            If there is neither a column ``intensity`` nor ``height``,
+            ``by`` is unknown, or the units of the image axes differ.
 
         See Also
         --------
@@ -160,8 +159,11 @@ class AtomLattices:
         return self._with_columns(data, [*names, "class"])
 
     def _intensity_place(self):
-        names = self.column_names
-        return names.index("intensity") if "intensity" in names else None
+        """Index of the column to tell kinds apart by, None without one."""
+        for name in ("intensity", "height"):
+            if name in self.column_names:
+                return self.column_names.index(name)
+        return None
 
 
 def _append_class(table, scale, place, kept, by):

@@ -167,7 +167,7 @@ class AtomPositions(
         return super()._slicer(slices, isNavigation, out)
 
     def save(self, *args, **kwargs):
-        """Save as `.hspy`, as :meth:`BaseSignal.save` does any signal.
+        """Save as `.hspy` or `.zspy`, as :meth:`BaseSignal.save` does any signal.
 
         Parameters
         ----------
@@ -177,7 +177,8 @@ class AtomPositions(
         Notes
         -----
         A lazy signal is computed, since HyperSpy's writer takes no ragged
-        dask arrays.
+        dask arrays. `.zspy` needs ``rosettasciio[zspy]``, which needs a Zarr
+        older than 3.
         """
         if self._lazy:
             computed = self.deepcopy()

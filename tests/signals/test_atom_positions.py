@@ -91,6 +91,20 @@ class TestEveryNavigationShape:
             assert type(loaded) is AtomPositions
             loaded.close_file() if hasattr(loaded, "close_file") else None
 
+    @pytest.mark.filterwarnings("ignore:.*NestedDirectoryStore:FutureWarning")
+    def test_zspy(self, shape, lazy, tmp_path):
+        zarr = pytest.importorskip("zarr", reason=".zspy needs zarr < 3")
+        if int(zarr.__version__.split(".")[0]) > 2:
+            pytest.skip(f".zspy needs zarr < 3, this is {zarr.__version__}")
+        atoms, arrays = make_atoms(shape, lazy)
+        atoms.save(tmp_path / "atoms.zspy")
+        for load_lazy in (False, True):
+            loaded = hs.load(tmp_path / "atoms.zspy", lazy=load_lazy)
+            assert type(loaded) is (LazyAtomPositions if load_lazy else AtomPositions)
+            assert loaded.column_names == COLUMN_NAMES
+            assert loaded.image_axes[1].units == "nm"
+            assert_same_arrays(loaded, arrays)
+
     def test_inav(self, shape, lazy):
         atoms, arrays = make_atoms(shape, lazy)
         one = atoms.inav[1, 0] if len(shape) == 2 else atoms.inav[0]
