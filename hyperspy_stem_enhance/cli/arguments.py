@@ -307,6 +307,17 @@ def _add_train(commands):
         default="sfin-fast",
         help="architecture (default: %(default)s)",
     )
+    train.add_argument(
+        "--start",
+        metavar="MODEL",
+        help="begin with the weights of a model (default: drawn at random)",
+    )
+    train.add_argument(
+        "--peak-rate",
+        type=float,
+        default=1e-3,
+        help="highest learning rate (default: %(default)s)",
+    )
     train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     train.add_argument("--name", help="afterwards, make it a model of this name")
     train.add_argument(

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from ..models import SFIN_FAST, SFIN_PAPER, install_model, resolve_device
+from ..models import SFIN_FAST, SFIN_PAPER, install_model, resolve, resolve_device
 from ..models.export import check_own_name
 from ..train.loop import train
 
@@ -27,8 +27,9 @@ def run_train(options):
     Raises
     ------
     ValueError
-        If a number is not positive, the device cannot be used, or the
-        folder holds a training with other settings.
+        If a number is not positive, a model is unknown or of another
+        architecture, the device cannot be used, or the folder holds a
+        training with other settings.
     """
     _check(options)
     architecture = _ARCHITECTURES[options.model]
@@ -39,6 +40,8 @@ def run_train(options):
         architecture,
         options.steps,
         seed=options.seed,
+        peak_rate=options.peak_rate,
+        start=options.start and resolve(options.start),
         batch_factor=options.batch_factor,
         n_workers=options.workers,
         device=resolve_device(options.device),
@@ -73,6 +76,11 @@ def _check(options):
         if value < low:
             argument = "--" + name.replace("_", "-")
             raise ValueError(f"{argument} {value} is too small; give at least {low}")
+    if not options.peak_rate > 0:
+        raise ValueError(
+            f"--peak-rate {options.peak_rate} is not positive; 1e-3 suits a training "
+            "from the beginning"
+        )
     if options.minutes is not None and not options.minutes > 0:
         raise ValueError(
             f"--minutes {options.minutes} is not positive; leave it out to train "

@@ -102,7 +102,7 @@ class Training:
         self.peak_rate = peak_rate
         network = build_network(architecture)
         if start is not None:
-            network.load_state_dict(_first_weights(start, network))
+            _begin_with(network, start)
         self.network = network.to(device, memory_format=torch.channels_last).train()
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network,
@@ -226,7 +226,8 @@ def train(
     Raises
     ------
     ValueError
-        If the folder holds a training with other settings.
+        If the folder holds a training with other settings, or `start` is
+        of another architecture.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -272,14 +273,20 @@ def train(
     return checkpoint
 
 
-def _first_weights(start, network):
-    """Weights of a model; outputs that it has not got stay as drawn."""
-    state = load_model(start).state_dict()
-    for name in ("tail_conv.weight", "tail_conv.bias"):
-        known = state[name]
-        state[name] = network.state_dict()[name].clone()
-        state[name][: len(known)] = known
-    return state
+def _begin_with(network, start):
+    """Take the weights of a model; outputs that it has not got stay as drawn."""
+    state, drawn = load_model(start).state_dict(), network.state_dict()
+    try:
+        for name in ("tail_conv.weight", "tail_conv.bias"):
+            known = state[name]
+            state[name] = drawn[name].clone()
+            state[name][: len(known)] = known
+        network.load_state_dict(state)
+    except (KeyError, RuntimeError) as error:
+        raise ValueError(
+            f"start={start!r} is a model of another architecture "
+            f"({str(error).splitlines()[0]}); begin with one of the same."
+        ) from None
 
 
 def _load(stream, n_workers, device):

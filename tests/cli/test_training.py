@@ -4,9 +4,11 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from hyperspy_stem_enhance.cli import main
-from hyperspy_stem_enhance.models import list_models
+from hyperspy_stem_enhance.models import list_models, load_model
+from hyperspy_stem_enhance.train.loop import averaged_network
 
 
 @pytest.fixture(scope="class")
@@ -38,6 +40,27 @@ class TestTrain:
         run = tmp_path / "run"
         assert main(["train", "--out", str(run), *self.SHORT, "--name", "sfin-fast"])
         assert "a model of the package" in capsys.readouterr().err
+        assert not run.exists()
+
+    def test_begins_with_the_weights_of_a_model(self, tmp_path):
+        run = tmp_path / "run"
+        arguments = ["train", "--out", str(run), *self.SHORT, "--peak-rate", "1e-9"]
+        assert main([*arguments, "--start", "auto"]) == 0
+        started = load_model("auto").head_conv.weight
+        found = averaged_network(run / "checkpoint.pt").head_conv.weight
+        torch.testing.assert_close(found, started, rtol=0, atol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            (("--start", "none"), "model='none' is unknown"),
+            (("--peak-rate", "0"), "--peak-rate 0.0 is not positive"),
+        ],
+    )
+    def test_bad_options_are_named(self, tmp_path, capsys, option, message):
+        run = tmp_path / "run"
+        assert main(["train", "--out", str(run), *self.SHORT, *option]) == 1
+        assert message in capsys.readouterr().err
         assert not run.exists()
 
     def test_refuses_another_training_in_the_folder(self, training, capsys):

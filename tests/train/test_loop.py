@@ -93,6 +93,11 @@ def test_training_begins_with_a_network_of_fewer_outputs(tmp_path, monkeypatch):
     torch.testing.assert_close(three[: len(one)], one, rtol=1e-3, atol=1e-4)
 
 
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="start='sfin-fast' is a model of another"):
+        run(tmp_path, 1, start="sfin-fast")
+
+
 def test_schedule_rises_and_falls():
     rates = [learning_rate(step, 2000, 1.0) for step in range(2000)]
     assert rates[0] < 0.01
