@@ -4,9 +4,12 @@ import importlib
 
 from .parameters import (
     MODES,
+    NOISE_MODES,
     PARAMETER_NAMES,
     PUBLISHED_PARAMETERS,
+    HRTEMNoiseParameters,
     NoiseParameters,
+    parameter_names,
 )
 
 # Loaded on use: they need parts of SciPy that HyperSpy itself does not load
@@ -23,9 +26,12 @@ _LATER = {
 
 __all__ = [
     "MODES",
+    "NOISE_MODES",
     "PARAMETER_NAMES",
     "PUBLISHED_PARAMETERS",
+    "HRTEMNoiseParameters",
     "NoiseParameters",
+    "parameter_names",
     *_LATER,
 ]
 

@@ -9,10 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from .areas import check_areas
 from .checks import ImageChecks, check_pixels, runs_along_columns
+from .hrtem import estimate_hrtem
 from .paper import estimate_paper
-from .parameters import MODES, PARAMETER_NAMES
-from .record import RECORD_NAMES, to_record
+from .parameters import NOISE_MODES, parameter_names
+from .record import record_names, to_record
 from .result import CalibrationResult, empty_result
 from .unbiased import estimate_unbiased
 from .usable import usable_pixels
@@ -28,29 +30,42 @@ __all__ = [
 ]
 
 
-def calibrate_image(image, mode="HAADF", method="unbiased", fast_axis="x"):
+def calibrate_image(
+    image, mode="HAADF", method="unbiased", fast_axis="x", atom_free=None
+):
     """Measure the noise of one image.
 
-    The image is taken as ``clean + background + scan + pointwise`` [1]_:
+    A scanned image is taken as ``clean + background + scan + pointwise`` [1]_:
     scan noise is correlated along the rows (the fast scan direction) and
     independent between them, its SD rises with the image gradient;
     pointwise noise is independent from pixel to pixel, its SD rises with
-    intensity and its distribution is Tukey's lambda.
+    intensity and its distribution is Tukey's lambda. An HRTEM image is the
+    image without noise, one offset for each column of pixels, and pointwise
+    noise [2]_: both normally distributed, the SD of the first the same
+    everywhere, that of the second a line in intensity.
 
     Parameters
     ----------
     image : array-like, shape (h, w)
         Integer or floating, in any unit. Non-finite and hot pixels and
         areas where the detector clips are left out.
-    mode : {"HAADF", "BF"}, default "HAADF"
-        Bright columns on a dark background, or dark on bright.
+    mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
+        Bright columns on a dark background, dark on bright, or an image
+        that a camera took at once.
     method : {"unbiased", "paper"}, default "unbiased"
+        Of scanned images.
         "unbiased" gives the parameters of the forward model, which the
         simulator takes. "paper" follows the steps of the paper [1]_; its
         values compare data sets, but carry the transfer of its blurs.
     fast_axis : {"x", "y"}, default "x"
         Along which axis the beam scans a line: the last one of the array,
-        "x", or the first, "y", for images turned by 90 degrees.
+        "x", or the first, "y", for images turned by 90 degrees. Of HRTEM
+        images, "y" stands for noise that the rows share.
+    atom_free : array-like of bool or int, shape (h, w), optional
+        Of HRTEM images: where there are no atoms, as True or as the number
+        of the area. The noise is measured there alone; several
+        intensities tell its slope. By default it is measured with the
+        structure removed.
 
     Returns
     -------
@@ -66,13 +81,18 @@ def calibrate_image(image, mode="HAADF", method="unbiased", fast_axis="x"):
     ValueError
         If `mode`, `method` or `fast_axis` is unknown, or the image is not
         two-dimensional, smaller than 16 x 16 pixels or without a finite
-        pixel.
+        pixel. If `atom_free` is not of the shape of the image, marks no
+        pixel, or is given for a scanned image; if `method` is "paper" for
+        an HRTEM image.
 
     References
     ----------
     .. [1] H. Li, J. Wu, L. Shao, J. Zhang, Y. Fu, "Noise Calibration and
        Spatial-Frequency Interactive Network for STEM Image Enhancement",
        CVPR 2025.
+    .. [2] H. Li, J. Wu, L. Shao, Y. Fu, "Statistical Characteristic-Guided
+       Denoising for Rapid High-Resolution Transmission Electron Microscopy
+       Imaging", CVPR 2026, arXiv:2603.18834.
 
     Examples
     --------
@@ -85,26 +105,30 @@ def calibrate_image(image, mode="HAADF", method="unbiased", fast_axis="x"):
     >>> round(result.parameters.pointwise_slope, 2)
     0.1
     """
-    check_arguments(mode, method, fast_axis)
-    return _calibrate(image, mode, method, fast_axis, curves=True)
+    check_arguments(mode, method, fast_axis, atom_free)
+    settings = mode, method, fast_axis, atom_free
+    return _calibrate(image, *settings, curves=True)
 
 
-def calibrate_frames(frames, mode="HAADF", method="unbiased", fast_axis="x"):
+def calibrate_frames(
+    frames, mode="HAADF", method="unbiased", fast_axis="x", atom_free=None
+):
     """Measure the noise of several images.
 
     Parameters
     ----------
     frames : array-like, shape (n, h, w)
         Integer or floating.
-    mode : {"HAADF", "BF"}, default "HAADF"
-        Bright columns on a dark background, or dark on bright.
+    mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
     method, fast_axis : str
-        As of `calibrate_image`.
+        As of `calibrate_image`, the mode as well.
+    atom_free : array-like of bool or int, shape (h, w), optional
+        As of `calibrate_image`, the same for all frames.
 
     Returns
     -------
-    numpy.ndarray of float64, shape (n, 8)
-        Columns in the order of ``PARAMETER_NAMES``; NaN where a frame
+    numpy.ndarray of float64, shape (n, k)
+        Columns in the order of ``parameter_names(mode)``; NaN where a frame
         cannot identify a parameter, and in all columns where it has no
         finite pixel. `calibrate_image` gives the reason.
 
@@ -123,25 +147,28 @@ def calibrate_frames(frames, mode="HAADF", method="unbiased", fast_axis="x"):
     >>> calibrate_frames(frames).shape
     (3, 8)
     """
-    records = calibrate_records(frames, mode, method, fast_axis)
-    return records[:, : len(PARAMETER_NAMES)]
+    records = calibrate_records(frames, mode, method, fast_axis, atom_free)
+    return records[:, : len(parameter_names(mode))]
 
 
-def calibrate_records(frames, mode="HAADF", method="unbiased", fast_axis="x"):
+def calibrate_records(
+    frames, mode="HAADF", method="unbiased", fast_axis="x", atom_free=None
+):
     """Measure the noise of several images, and keep all that is known of it.
 
     Parameters
     ----------
     frames : array-like, shape (n, h, w)
         Integer or floating.
-    mode : {"HAADF", "BF"}, default "HAADF"
-        Bright columns on a dark background, or dark on bright.
+    mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
     method, fast_axis : str
-        As of `calibrate_image`.
+        As of `calibrate_image`, the mode as well.
+    atom_free : array-like of bool or int, shape (h, w), optional
+        As of `calibrate_image`, the same for all frames.
 
     Returns
     -------
-    numpy.ndarray of float64, shape (n, len(record.RECORD_NAMES))
+    numpy.ndarray of float64, shape (n, len(record.record_names(mode)))
         Rows that `record.from_record` reads: parameters, standard errors,
         levels, and what the reasons and notes are written from. All NaN
         for a frame without a finite pixel.
@@ -160,28 +187,40 @@ def calibrate_records(frames, mode="HAADF", method="unbiased", fast_axis="x"):
     >>> round(result.levels.noise_sd)
     7
     """
-    check_arguments(mode, method, fast_axis)
+    check_arguments(mode, method, fast_axis, atom_free)
     frames = np.asarray(frames)
     if frames.ndim != 3:
         raise ValueError(
             f"frames has the shape {frames.shape}; give (n, h, w), for one image "
             "image[np.newaxis]."
         )
-    records = np.full((len(frames), len(RECORD_NAMES)), np.nan)
+    settings = mode, method, fast_axis, atom_free
+    records = np.full((len(frames), len(record_names(mode))), np.nan)
     for row, frame in zip(records, frames, strict=True):
         if frame.dtype.kind == "f" and not np.isfinite(frame).any():
             continue
-        row[:] = to_record(_calibrate(frame, mode, method, fast_axis, curves=False))
+        row[:] = to_record(_calibrate(frame, *settings, curves=False))
     return records
 
 
-def _calibrate(image, mode, method, fast_axis, curves):
+def _calibrate(image, mode, method, fast_axis, atom_free, curves):
     image = np.asarray(image)
+    labels = None if atom_free is None else check_areas(atom_free, image.shape)
     if fast_axis == "y" and image.ndim == 2:
         image = np.ascontiguousarray(image.T)
+        labels = None if labels is None else np.ascontiguousarray(labels.T)
     pixels = usable_pixels(image)
     if pixels.scale == 0:
         return empty_result(mode, f"the image is constant ({pixels.offset:g})")
+    if mode == "HRTEM":
+        result = estimate_hrtem(image, pixels, labels, curves)
+    else:
+        result = _estimate_scanned(image, pixels, mode, method, curves)
+    result = replace(result, notes=tuple(result.checks.notes(mode=mode).values()))
+    return result.rescaled(pixels.scale, pixels.offset)
+
+
+def _estimate_scanned(image, pixels, mode, method, curves):
     if method == "paper":
         result = estimate_paper(pixels, mode)
     else:
@@ -191,13 +230,11 @@ def _calibrate(image, mode, method, fast_axis, curves):
         wrong_axis=runs_along_columns(pixels.values),
         **check_pixels(image, pixels),
     )
-    notes = tuple(checks.notes().values())
-    result = replace(result, checks=checks, notes=notes)
-    return result.rescaled(pixels.scale, pixels.offset)
+    return replace(result, checks=checks)
 
 
-def check_arguments(mode, method, fast_axis):
-    """Raise ValueError if one of the arguments is unknown."""
+def check_arguments(mode, method, fast_axis, atom_free=None):
+    """Raise ValueError if an argument is unknown, or not of the mode."""
     check_mode(mode)
     for name, value, known in (
         ("method", method, METHODS),
@@ -207,9 +244,22 @@ def check_arguments(mode, method, fast_axis):
             raise ValueError(
                 f"{name}={value!r} is unknown; use one of {', '.join(known)}."
             )
+    if mode == "HRTEM" and method == "paper":
+        raise ValueError(
+            "method='paper' is for scanned images (Li et al., CVPR 2025); leave it "
+            "out for mode='HRTEM', and give atom_free to measure as the paper on "
+            "HRTEM does."
+        )
+    if mode != "HRTEM" and atom_free is not None:
+        raise ValueError(
+            f"atom_free is given for mode={mode!r}; it is for mode='HRTEM', leave it "
+            "out."
+        )
 
 
 def check_mode(mode):
     """Raise ValueError unless `mode` can be calibrated."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")
+    if mode not in NOISE_MODES:
+        raise ValueError(
+            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
+        )

@@ -25,6 +25,10 @@ _WRONG_AXIS = (
     "noise correlated along the columns of the array instead of the rows (is the fast "
     'scan axis vertical?): calibrate with fast_axis="y", or "x" if that was given'
 )
+_WRONG_AXIS_HRTEM = (
+    "noise that is the same along the rows of the array instead of the columns (is the "
+    'image turned?): calibrate with fast_axis="y", or "x" if that was given'
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,8 @@ class ImageChecks:
     hot_pixels : int
         Pixels far outside the range of all others.
     wrong_axis : bool
-        Noise is correlated along the columns, not along the rows.
+        Scan noise is correlated along the columns, not along the rows; of
+        HRTEM images, offsets are those of rows, not of columns.
     """
 
     correlated: bool = False
@@ -50,13 +55,14 @@ class ImageChecks:
     hot_pixels: int = 0
     wrong_axis: bool = False
 
-    def notes(self, at_most=False):
+    def notes(self, at_most=False, mode="HAADF"):
         """Put in words what was found.
 
         Parameters
         ----------
         at_most : bool, default False
             Whether the numbers are the largest of several images.
+        mode : {"HAADF", "BF", "HRTEM"}
 
         Returns
         -------
@@ -87,7 +93,7 @@ class ImageChecks:
                 f"{up_to}{self.hot_pixels} {pixels} far outside the range of all others"
             )
         if self.wrong_axis:
-            found["fast_axis"] = _WRONG_AXIS
+            found["fast_axis"] = _WRONG_AXIS_HRTEM if mode == "HRTEM" else _WRONG_AXIS
         return found
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .parameters import PARAMETER_NAMES, NoiseParameters
+from .parameters import HRTEMNoiseParameters, NoiseParameters, parameter_names
 
 _NEIGHBOURS = 5  # images most like one
 _REACH = 0.5  # largest part of the way to one of them
@@ -20,7 +20,6 @@ _GAUSSIAN = 0.14  # lambda of nearly Gaussian noise
 _SHAPES = (-0.45, 2.0)  # of lambda: noise below has no finite variance
 _LEAST_CONTRAST = 0.5  # of the smallest atom brightness
 _LEAST_SD = 0.05  # of the pointwise noise, relative to the largest in the image
-_INDEX = {name: i for i, name in enumerate(PARAMETER_NAMES)}
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,9 @@ class NoiseDistribution:
 
     Attributes
     ----------
-    rows : numpy.ndarray of float, shape (n, 8)
-        Of each image, in the order of ``PARAMETER_NAMES``; all known.
-    mode : {"HAADF", "BF"}
+    rows : numpy.ndarray of float, shape (n, k)
+        Of each image, in the order of ``parameter_names(mode)``; all known.
+    mode : {"HAADF", "BF", "HRTEM"}
     """
 
     rows: np.ndarray
@@ -46,7 +45,7 @@ class NoiseDistribution:
 
         Returns
         -------
-        NoiseParameters
+        NoiseParameters or HRTEMNoiseParameters
             Of a single image, exactly its own.
 
         Examples
@@ -75,26 +74,46 @@ class NoiseDistribution:
 
     def _bounded(self, row):
         """Parameters within what an image can have."""
-        values = dict(zip(PARAMETER_NAMES, row.tolist(), strict=True))
-        least = _LEAST_CONTRAST * self.rows[:, _INDEX["atom_brightness"]].min()
-        brightness = max(values["atom_brightness"], least)
-        low, high = sorted((values["background_min"], values["background_max"]))
-        darkest = low - brightness if self.mode == "BF" else low
-        brightest = high if self.mode == "BF" else high + brightness
-        ends = np.array([darkest, brightest])
-        slope, intercept = values["pointwise_slope"], values["pointwise_intercept"]
-        sd = slope * ends + intercept
-        intercept += max(0.0, _LEAST_SD * max(sd.max(), 0.0) - sd.min())
-        values |= {
-            "atom_brightness": brightness,
-            "background_min": low,
-            "background_max": high,
-            "scan_slope": max(values["scan_slope"], 0.0),
-            "scan_intercept": max(values["scan_intercept"], 0.0),
-            "pointwise_intercept": intercept,
-            "pointwise_lambda": float(np.clip(values["pointwise_lambda"], *_SHAPES)),
-        }
-        return NoiseParameters(**values)
+        values = dict(zip(parameter_names(self.mode), row.tolist(), strict=True))
+        if self.mode == "HRTEM":
+            return _bounded_hrtem(values)
+        column = parameter_names(self.mode).index("atom_brightness")
+        return _bounded_scanned(values, self.mode, self.rows[:, column].min())
+
+
+def _bounded_scanned(values, mode, least_brightness):
+    brightness = max(values["atom_brightness"], _LEAST_CONTRAST * least_brightness)
+    low, high = sorted((values["background_min"], values["background_max"]))
+    darkest = low - brightness if mode == "BF" else low
+    brightest = high if mode == "BF" else high + brightness
+    values |= {
+        "atom_brightness": brightness,
+        "background_min": low,
+        "background_max": high,
+        "scan_slope": max(values["scan_slope"], 0.0),
+        "scan_intercept": max(values["scan_intercept"], 0.0),
+        "pointwise_intercept": _raised_intercept(values, darkest, brightest),
+        "pointwise_lambda": float(np.clip(values["pointwise_lambda"], *_SHAPES)),
+    }
+    return NoiseParameters(**values)
+
+
+def _bounded_hrtem(values):
+    low, high = sorted((values["intensity_min"], values["intensity_max"]))
+    values |= {
+        "intensity_min": low,
+        "intensity_max": high,
+        "column_sd": max(values["column_sd"], 0.0),
+        "pointwise_intercept": _raised_intercept(values, low, high),
+    }
+    return HRTEMNoiseParameters(**values)
+
+
+def _raised_intercept(values, darkest, brightest):
+    """Intercept with which the SD is positive at all intensities."""
+    slope, intercept = values["pointwise_slope"], values["pointwise_intercept"]
+    sd = slope * np.array([darkest, brightest]) + intercept
+    return intercept + max(0.0, _LEAST_SD * max(sd.max(), 0.0) - sd.min())
 
 
 def describe_noise(distribution):
@@ -110,7 +129,7 @@ def distribution_of(results, mode="HAADF"):
     ----------
     results : sequence of CalibrationResult
         Images that could not be used are left out.
-    mode : {"HAADF", "BF"}
+    mode : {"HAADF", "BF", "HRTEM"}
 
     Returns
     -------
@@ -119,8 +138,8 @@ def distribution_of(results, mode="HAADF"):
     Raises
     ------
     ValueError
-        If no image identifies the background, the height of its columns or
-        the level of a noise term.
+        If no image identifies the background, the height of its columns,
+        the range of an HRTEM image, or the level of a noise term.
 
     Warns
     -----
@@ -134,10 +153,14 @@ def distribution_of(results, mode="HAADF"):
     a slope from their mean, such that the SD stays that of the image at
     its mean intensity, the rest from one image after the other.
     """
-    results = [r for r in results if np.isfinite(r.parameters.background_min)]
-    rows = np.array([r.parameters.to_tuple() for r in results]).reshape(-1, 8)
-    _fill_lines(rows, results)
-    missing = [n for n, i in _INDEX.items() if not np.isfinite(rows[:, i]).any()]
+    names = parameter_names(mode)
+    # what every usable image has
+    always = "intensity_min" if mode == "HRTEM" else "background_min"
+    results = [r for r in results if np.isfinite(getattr(r.parameters, always))]
+    rows = np.array([r.parameters.to_tuple() for r in results]).reshape(-1, len(names))
+    columns = dict(zip(names, rows.T, strict=True))
+    _fill_lines(columns, results)
+    missing = [n for n, values in columns.items() if not np.isfinite(values).any()]
     if missing:
         reason = next((r.reasons[missing[0]] for r in results if r.reasons), "")
         raise ValueError(
@@ -151,12 +174,14 @@ def distribution_of(results, mode="HAADF"):
     return NoiseDistribution(rows, mode)
 
 
-def _fill_lines(rows, results):
+def _fill_lines(columns, results):
     """Fill slopes with the level of the noise, and lambda, in place."""
     replaced = {}
     for term in ("scan", "pointwise"):
-        slopes = rows[:, _INDEX[f"{term}_slope"]]
-        intercepts = rows[:, _INDEX[f"{term}_intercept"]]
+        if f"{term}_slope" not in columns:
+            continue
+        slopes = columns[f"{term}_slope"]
+        intercepts = columns[f"{term}_intercept"]
         unknown = np.isnan(slopes)
         if not unknown.any():
             continue
@@ -172,7 +197,7 @@ def _fill_lines(rows, results):
             else:
                 slopes[i] = usual
                 intercepts[i] = levels.pointwise_sd - usual * levels.mean
-    shapes = rows[:, _INDEX["pointwise_lambda"]]
+    shapes = columns.get("pointwise_lambda", ())
     if len(shapes) and np.isnan(shapes).all():
         shapes[:] = _GAUSSIAN
         replaced["pointwise_lambda"] = f"{_GAUSSIAN:g}, nearly Gaussian noise"

@@ -2,7 +2,8 @@
 
 Li et al., CVPR 2025: SD of the scan noise against the image gradient, SD
 of the pointwise noise against intensity, and the distribution of the
-pointwise noise with the fitted Tukey lambda.
+pointwise noise with the fitted Tukey lambda.  Of HRTEM images, the offsets
+of the columns are in the first panel, a Gaussian in the last.
 """
 
 import textwrap
@@ -10,7 +11,7 @@ import textwrap
 import numpy as np
 
 from .checks import combine_checks
-from .readings import READING_NAMES, read_errors, read_values
+from .readings import level_names, read_errors, read_values
 from .tukey import tukey_lambda_sd
 
 _POINTS = "#1f77b4"
@@ -49,15 +50,20 @@ def plot_calibration(results, title=""):
     figure, axes = plt.subplots(1, 3, figsize=(12, 3.8), layout="constrained")
     if title:
         figure.suptitle(title)
-    _plot_line(axes[0], results, "scan")
+    mode = results[0].mode
+    if mode == "HRTEM":
+        _plot_columns(axes[0], results)
+        axes[0].set(xlabel="column of the image", ylabel="column noise")
+    else:
+        _plot_line(axes[0], results, "scan")
+        axes[0].set(xlabel="gradient magnitude", ylabel="SD of scan noise")
     _plot_line(axes[1], results, "pointwise")
     _plot_distribution(axes[2], results)
-    axes[0].set(xlabel="gradient magnitude", ylabel="SD of scan noise")
     axes[1].set(xlabel="intensity", ylabel="SD of pointwise noise")
     axes[2].set(xlabel="pointwise noise / SD", ylabel="density")
     lines = [_levels_line(results)]
     checks = combine_checks([result.checks for result in results])
-    lines += checks.notes(at_most=len(results) > 1).values()
+    lines += checks.notes(len(results) > 1, mode).values()
     text = "\n".join(textwrap.fill(line, 150) for line in lines if line)
     if text:
         figure.supxlabel(text, fontsize=8)
@@ -66,9 +72,9 @@ def plot_calibration(results, title=""):
 
 def _levels_line(results):
     """SD of the noise, signal-to-noise ratio, gain and electrons, in words."""
-    names = READING_NAMES[-5:]
-    values = np.array([read_values(result)[-5:] for result in results])
-    errors = np.array([read_errors(result)[-5:] for result in results])
+    names = level_names(results[0].mode)
+    values = np.array([read_values(result)[-len(names) :] for result in results])
+    errors = np.array([read_errors(result)[-len(names) :] for result in results])
     parts = []
     for name, column, error in zip(names, values.T, errors.T, strict=True):
         known = column[np.isfinite(column)]
@@ -87,6 +93,24 @@ _LEVELS = {
     "gain": "gain",
     "electrons_per_pixel": "electrons per pixel",
 }
+
+
+def _plot_columns(ax, results):
+    """Offsets of the columns, and their SD."""
+    several = len(results) > 1
+    known = []
+    for result in results:
+        style = {"lw": 0.4, "alpha": 0.3} if several else {"lw": 0.8}
+        ax.plot(result.columns, color=_POINTS, **style)
+        if np.isfinite(result.parameters.column_sd):
+            known.append(result.parameters.column_sd)
+    if known:
+        sd = np.mean(known)
+        ax.axhspan(-sd, sd, color=_LINE, alpha=0.15)
+        ax.set_title(f"SD = {sd:.3g}")
+        if not any(result.columns.size for result in results):
+            ax.set_ylim(-3 * max(sd, 1e-30), 3 * max(sd, 1e-30))
+    _write_reasons(ax, results, "column_sd")
 
 
 def _plot_line(ax, results, term):
@@ -132,6 +156,8 @@ def _extent(result, term):
         return (0.0 if term == "scan" else curve.centres.min()), curve.centres.max()
     if term == "scan":
         return 0.0, parameters.atom_brightness
+    if result.mode == "HRTEM":
+        return parameters.intensity_min, parameters.intensity_max
     if result.mode == "BF":
         low = parameters.background_max - parameters.atom_brightness
         return min(low, parameters.background_min), parameters.background_max
@@ -140,7 +166,7 @@ def _extent(result, term):
 
 
 def _plot_distribution(ax, results):
-    """Histogram of the normalised pointwise noise, and Tukey's lambda."""
+    """Histogram of the normalised pointwise noise, and what it is to be."""
     several = len(results) > 1
     x = np.linspace(-5, 5, 401)
     shapes = []
@@ -149,13 +175,16 @@ def _plot_distribution(ax, results):
         if density.max() > 0:
             style = {"alpha": 0.08} if several else {"alpha": 0.5}
             ax.stairs(density, edges, fill=True, color=_POINTS, **style)
-        shape = result.parameters.pointwise_lambda
+        shape = getattr(result.parameters, "pointwise_lambda", np.nan)
         if np.isfinite(shape):
             shapes.append(shape)
             style = {"lw": 0.8, "alpha": 0.5} if several else {"lw": 2}
             ax.plot(x, tukey_lambda_density(x, shape), color=_LINE, **style)
     if shapes:
         ax.set_title(f"Tukey's λ = {np.mean(shapes):.3g}")
+    if results[0].mode == "HRTEM":
+        ax.plot(x, np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi), color=_LINE, lw=2)
+        ax.set_title("Gaussian")
     ax.set_xlim(-5, 5)
     _write_reasons(ax, results, "pointwise_lambda")
 

@@ -9,20 +9,36 @@ import numpy as np
 
 from .checks import combine_checks
 from .gain import NOT_MEASURED
-from .parameters import PARAMETER_NAMES
+from .parameters import parameter_names
 
-READING_NAMES = (
-    *PARAMETER_NAMES,
-    "noise_sd",
-    "snr",
-    "column_snr",
-    "gain",
-    "electrons_per_pixel",
-)
+
+def reading_names(mode="HAADF"):
+    """Names of what is read from the calibration of an image of a mode.
+
+    Parameters
+    ----------
+    mode : {"HAADF", "BF", "HRTEM"}
+
+    Returns
+    -------
+    tuple of str
+        The parameters, and the levels after them.
+    """
+    return (*parameter_names(mode), *level_names(mode))
+
+
+def level_names(mode="HAADF"):
+    """Those of `reading_names` that are no parameters."""
+    if mode == "HRTEM":  # no columns are looked for
+        return "noise_sd", "snr", "gain", "electrons_per_pixel"
+    return "noise_sd", "snr", "column_snr", "gain", "electrons_per_pixel"
+
+
+READING_NAMES = reading_names()  # of scanned images
 
 
 def read_values(result, dark_level=None):
-    """Values of one image in the order of `READING_NAMES`.
+    """Values of one image in the order of `reading_names`.
 
     Parameters
     ----------
@@ -32,26 +48,26 @@ def read_values(result, dark_level=None):
 
     Returns
     -------
-    numpy.ndarray of float, shape (13,)
+    numpy.ndarray of float, shape (len(reading_names(result.mode)),)
     """
     estimate = result.gain(dark_level)
-    return np.array(
-        [
-            *result.parameters.to_tuple(),
-            result.levels.noise_sd,
-            result.levels.snr,
-            result.column_snr,
-            estimate.gain,
-            estimate.electrons,
-        ]
-    )
+    levels = {
+        "noise_sd": result.levels.noise_sd,
+        "snr": result.levels.snr,
+        "column_snr": result.column_snr,
+        "gain": estimate.gain,
+        "electrons_per_pixel": estimate.electrons,
+    }
+    known = [levels[name] for name in level_names(result.mode)]
+    return np.array([*result.parameters.to_tuple(), *known])
 
 
 def read_errors(result, dark_level=None):
     """Standard errors of `read_values`; NaN where they are not known."""
     estimate = result.gain(dark_level)
-    errors = np.full(len(READING_NAMES), np.nan)
-    errors[: len(PARAMETER_NAMES)] = result.standard_errors.to_tuple()
+    stated = result.standard_errors.to_tuple()
+    errors = np.full(len(reading_names(result.mode)), np.nan)
+    errors[: len(stated)] = stated
     errors[-2:] = estimate.gain_error, estimate.electrons_error
     # no error of what is not known
     return np.where(np.isnan(read_values(result, dark_level)), np.nan, errors)
@@ -59,12 +75,14 @@ def read_errors(result, dark_level=None):
 
 def read_reasons(result, dark_level=None):
     """Reasons, by name, for all that is NaN in `read_values`."""
-    values = dict(zip(READING_NAMES, read_values(result, dark_level), strict=True))
+    names = reading_names(result.mode)
+    values = dict(zip(names, read_values(result, dark_level), strict=True))
     known = {**result.gain(dark_level).reasons, **result.reasons}
     # a ratio has the reason of what it is made of
     known["column_snr"] = result.reasons.get("atom_brightness")
-    # what every usable image has is the background
-    for_all = result.reasons.get("background_min")
+    # what every usable image has is the background, or its range of intensity
+    always = "intensity_min" if result.mode == "HRTEM" else "background_min"
+    for_all = result.reasons.get(always)
     return {
         name: for_all or known.get(name) or NOT_MEASURED
         for name, value in values.items()
@@ -97,12 +115,12 @@ def describe_notes(results, names):
     """
     kinds = {}
     for index, result in enumerate(results):
-        for kind in result.checks.notes():
+        for kind in result.checks.notes(mode=result.mode):
             kinds.setdefault(kind, []).append(index)
     sentences = {}
     for kind, indices in kinds.items():
         found = combine_checks([results[i].checks for i in indices])
-        text = found.notes(at_most=len(indices) > 1)[kind]
+        text = found.notes(len(indices) > 1, results[indices[0]].mode)[kind]
         sentences[kind] = f"{_name_images(indices, names)} {text}"
     return sentences
 

@@ -12,20 +12,39 @@ import numpy as np
 
 from .checks import ImageChecks
 from .gain import LEVEL_NAMES, NoiseLevels
-from .parameters import PARAMETER_NAMES, NoiseParameters
+from .parameters import parameter_class, parameter_names
 from .result import empty_result
 
 _CHECK_NAMES = tuple(field.name for field in fields(ImageChecks))
-RECORD_NAMES = (
-    *PARAMETER_NAMES,
-    *(f"{name}_error" for name in PARAMETER_NAMES),
-    *LEVEL_NAMES,
-    *_CHECK_NAMES,
-    "reasons",
-)
-_ERRORS = slice(len(PARAMETER_NAMES), 2 * len(PARAMETER_NAMES))
-_LEVELS = slice(_ERRORS.stop, _ERRORS.stop + len(LEVEL_NAMES))
-_CHECKS = slice(_LEVELS.stop, _LEVELS.stop + len(_CHECK_NAMES))
+
+
+def record_names(mode="HAADF"):
+    """Names of the values of a row, for a mode.
+
+    Parameters
+    ----------
+    mode : {"HAADF", "BF", "HRTEM"}
+
+    Returns
+    -------
+    tuple of str
+
+    Examples
+    --------
+    >>> len(record_names("BF")), len(record_names("HRTEM"))
+    (33, 27)
+    """
+    names = parameter_names(mode)
+    return (
+        *names,
+        *(f"{name}_error" for name in names),
+        *LEVEL_NAMES,
+        *_CHECK_NAMES,
+        "reasons",
+    )
+
+
+RECORD_NAMES = record_names()  # of scanned images
 
 # Words by which a reason is known, and what is said for it; 0 is no reason.
 _REASONS = (
@@ -38,6 +57,10 @@ _REASONS = (
     ),
     (("no column",), "no column stands out of background and noise"),
     (("bins of",), "too few values of {what} hold enough pixels"),
+    (
+        ("columns of the image",),
+        "the areas without atoms cover too few columns of the image",
+    ),
 )
 _OTHER = 15
 _OTHER_TEXT = "not identified; noise.calibrate_image tells the reason"
@@ -53,9 +76,10 @@ def to_record(result):
 
     Returns
     -------
-    numpy.ndarray of float64, shape (len(RECORD_NAMES),)
+    numpy.ndarray of float64, shape (len(record_names(result.mode)),)
     """
-    codes = [_code(result.reasons.get(name)) for name in PARAMETER_NAMES]
+    names = parameter_names(result.mode)
+    codes = [_code(result.reasons.get(name)) for name in names]
     packed = sum(code << 4 * i for i, code in enumerate(codes))
     return np.array(
         [
@@ -74,9 +98,9 @@ def from_record(row, mode="HAADF"):
 
     Parameters
     ----------
-    row : numpy.ndarray of float, shape (len(RECORD_NAMES),) or (8,)
+    row : numpy.ndarray of float
         As of `to_record`, or the parameters alone.
-    mode : {"HAADF", "BF"}
+    mode : {"HAADF", "BF", "HRTEM"}
 
     Returns
     -------
@@ -92,22 +116,27 @@ def from_record(row, mode="HAADF"):
     'no column stands out of background and noise'
     """
     row = np.asarray(row, float)
+    names = parameter_names(mode)
+    parameters, errors, levels, checks = np.split(
+        row[: len(record_names(mode)) - 1],
+        np.cumsum([len(names), len(names), len(LEVEL_NAMES)]),
+    )
     result = replace(
         empty_result(mode, ""),
-        parameters=NoiseParameters(*row[: len(PARAMETER_NAMES)].tolist()),
+        parameters=parameter_class(mode)(*parameters.tolist()),
         reasons={},
     )
     if np.isnan(row).all():
-        return replace(result, reasons=dict.fromkeys(PARAMETER_NAMES, _NO_FRAME))
-    if len(row) == len(PARAMETER_NAMES):
+        return replace(result, reasons=dict.fromkeys(names, _NO_FRAME))
+    if len(row) == len(names):
         return result
-    checks = _read_checks(row[_CHECKS])
+    checks = _read_checks(checks)
     result = replace(
         result,
-        standard_errors=NoiseParameters(*row[_ERRORS].tolist()),
-        levels=NoiseLevels(*row[_LEVELS].tolist()),
+        standard_errors=parameter_class(mode)(*errors.tolist()),
+        levels=NoiseLevels(*levels.tolist()),
         checks=checks,
-        notes=tuple(checks.notes().values()),
+        notes=tuple(checks.notes(mode=mode).values()),
     )
     return replace(result, reasons=_read_reasons(result, row[-1]))
 
@@ -125,7 +154,7 @@ def _read_reasons(result, packed):
     """Reasons of the parameters that are NaN."""
     packed = int(packed) if np.isfinite(packed) and packed == int(packed) else -1
     reasons = {}
-    for i, name in enumerate(PARAMETER_NAMES):
+    for i, name in enumerate(parameter_names(result.mode)):
         if np.isfinite(getattr(result.parameters, name)):
             continue
         code = packed >> 4 * i & 15

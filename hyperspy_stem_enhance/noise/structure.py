@@ -68,13 +68,16 @@ class NoiseBands:
     residual_fourth: float
 
 
-def split_bands(values):
+def split_bands(values, scanned=True):
     """Split an image into structure and bands that hold noise alone.
 
     Parameters
     ----------
     values : numpy.ndarray of float32, shape (h, w)
         Finite everywhere.
+    scanned : bool, default True
+        Whether there may be scan noise, which low horizontal frequencies
+        are left to. Without it, all directions are taken alike.
 
     Returns
     -------
@@ -95,7 +98,7 @@ def split_bands(values):
     q_row = np.abs(sf.fftfreq(shape[0])).astype(np.float32)[:, None]
     q_column = sf.rfftfreq(shape[1]).astype(np.float32)[None]
     radius = np.hypot(q_row, q_column)
-    radial, vertical = _cutoffs(values)
+    radial, vertical = _cutoffs(values, scanned)
     spectrum = sf.rfft2(frame)
     power = (spectrum.real**2 + spectrum.imag**2) / frame.size
     floor = power[q_row[:, 0] > max(vertical, 0.3)].mean(0)
@@ -106,11 +109,13 @@ def split_bands(values):
     passed[0, 0] = 1
     back = _Inverse(shape, values.shape)
     structure = back(spectrum * passed)
-    pixel = _rise(radius, radial + 0.03) * _rise(q_column, _SCAN_BAND, 0.1)
+    pixel = _rise(radius, radial + 0.03)
+    if scanned:
+        pixel *= _rise(q_column, _SCAN_BAND, 0.1)
     pixel /= back.gain(pixel)
     row = _rise(q_row, vertical + 0.03)
     row /= np.sqrt(np.mean(row**2))
-    rest = (1 - passed) * _rise(q_column, _EDGE)
+    rest = (1 - passed) * _rise(q_column, _EDGE) if scanned else 1 - passed
     second, fourth = back.response_powers(rest)
     row_band = back(spectrum * row)
     variance = gaussian_filter(row_band**2, 4)
@@ -176,14 +181,14 @@ def _rise(frequency, at, width=_EDGE):
     return (0.5 - 0.5 * np.cos(np.pi * position)).astype(np.float32)
 
 
-def _cutoffs(values):
+def _cutoffs(values, scanned):
     """Radial and vertical frequencies above which the spectrum is flat."""
     window = np.outer(*(np.hanning(n) for n in values.shape)).astype(np.float32)
     spectrum = sf.rfft2((values - values.mean()) * window)
     power = spectrum.real**2 + spectrum.imag**2
     q_row = np.abs(sf.fftfreq(values.shape[0]))[:, None]
     q_column = sf.rfftfreq(values.shape[1])[None]
-    high = np.broadcast_to(q_column > 0.2, power.shape)
+    high = np.broadcast_to(q_column > (0.2 if scanned else 0), power.shape)
     radial = _end_of_slope(
         power[high], np.hypot(q_row, q_column)[high], 0.10, 0.45, 0.02
     )

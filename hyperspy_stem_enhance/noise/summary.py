@@ -8,13 +8,18 @@ from html import escape
 
 import numpy as np
 
-from .parameters import PARAMETER_NAMES, NoiseParameters
+from .parameters import (
+    HRTEMNoiseParameters,
+    NoiseParameters,
+    parameter_class,
+    parameter_names,
+)
 from .readings import (
-    READING_NAMES,
     describe_notes,
     read_errors,
     read_reasons,
     read_values,
+    reading_names,
 )
 from .record import from_record
 
@@ -24,6 +29,9 @@ _LABELS = {
     "background_max": "background, highest",
     "scan_slope": "scan noise, slope",
     "scan_intercept": "scan noise, intercept",
+    "intensity_min": "intensity, 1st percentile",
+    "intensity_max": "intensity, 99th percentile",
+    "column_sd": "column noise, SD",
     "pointwise_slope": "pointwise noise, slope",
     "pointwise_intercept": "pointwise noise, intercept",
     "pointwise_lambda": "pointwise noise, lambda",
@@ -46,14 +54,14 @@ class NoiseSummary:
 
     Attributes
     ----------
-    mean, sd : NoiseParameters
+    mean, sd : NoiseParameters or HRTEMNoiseParameters
         Over the images that identify a parameter; NaN where none does,
         and `sd` where fewer than two do.
     counts : dict of int
         How many images identify each parameter or reading.
     n_images : int
     readings : dict of (float, float)
-        Mean and SD of each of `READING_NAMES`; the standard error instead
+        Mean and SD of each of `reading_names`; the standard error instead
         of the SD for a single image.
     notes : tuple of str
         What puts images in doubt, and which.
@@ -62,8 +70,8 @@ class NoiseSummary:
         each.
     """
 
-    mean: NoiseParameters
-    sd: NoiseParameters
+    mean: NoiseParameters | HRTEMNoiseParameters
+    sd: NoiseParameters | HRTEMNoiseParameters
     counts: dict
     n_images: int
     readings: dict = field(default_factory=dict)
@@ -112,18 +120,19 @@ class NoiseSummary:
         )
 
 
-def summarise(rows, names=(), dark_level=None):
+def summarise(rows, names=(), dark_level=None, mode="HAADF"):
     """Mean and spread over rows of calibrated images.
 
     Parameters
     ----------
-    rows : array-like, shape (n, 8) or (n, len(RECORD_NAMES))
+    rows : array-like, shape (n, k)
         One row per image, as of `record.to_record`, or the parameters
         alone. NaN where an image does not identify a parameter.
     names : sequence of str, optional
         Of the images, for the notes.
     dark_level : float, optional
         Intensity without electrons, as of `gain.estimate_gain`.
+    mode : {"HAADF", "BF", "HRTEM"}
 
     Returns
     -------
@@ -136,20 +145,19 @@ def summarise(rows, names=(), dark_level=None):
     >>> summary.mean.background_min, summary.counts["scan_slope"]
     (2.0, 2)
     """
-    results = [from_record(row) for row in rows]
+    results = [from_record(row, mode) for row in rows]
     values = np.array([read_values(result, dark_level) for result in results])
-    if np.shape(rows)[-1] == len(PARAMETER_NAMES):
-        values = values[:, : len(PARAMETER_NAMES)]
+    n_parameters = len(parameter_names(mode))
+    alone = np.shape(rows)[-1] == n_parameters
+    if alone:
+        values = values[:, :n_parameters]
     mean, sd, counts = _mean_and_sd(values)
     spread = read_errors(results[0], dark_level) if len(results) == 1 else sd
-    shown = READING_NAMES[: values.shape[1]]
-    parameters = slice(len(PARAMETER_NAMES))
-    reasons = {}
-    if len(shown) == len(READING_NAMES):
-        reasons = _common_reasons(results, dark_level)
+    shown = reading_names(mode)[: values.shape[1]]
+    make = parameter_class(mode)
     return NoiseSummary(
-        mean=NoiseParameters(*mean[parameters].tolist()),
-        sd=NoiseParameters(*sd[parameters].tolist()),
+        mean=make(*mean[:n_parameters].tolist()),
+        sd=make(*sd[:n_parameters].tolist()),
         counts=dict(zip(shown, counts.tolist(), strict=True)),
         n_images=len(results),
         readings={
@@ -157,7 +165,7 @@ def summarise(rows, names=(), dark_level=None):
             for name, a, b in zip(shown, mean, spread, strict=False)
         },
         notes=tuple(describe_notes(results, names).values()),
-        reasons=reasons,
+        reasons={} if alone else _common_reasons(results, dark_level),
     )
 
 

@@ -70,13 +70,22 @@ def _check_dtype(dtype):
     raise TypeError(f"the data have the dtype {dtype}, expected real numbers; {remedy}")
 
 
-def check_mode(mode):
-    """Raise ValueError unless mode is one of the imaging modes."""
-    if mode not in MODES:
-        raise ValueError(
-            f"mode={mode!r} is unknown; use 'HAADF' for images with bright columns "
-            "(any dark-field detector), 'BF' for dark columns (bright field and ABF)"
-        )
+def check_mode(mode, hrtem=False):
+    """Raise ValueError unless mode is one of the imaging modes.
+
+    Parameters
+    ----------
+    mode : object
+    hrtem : bool, default False
+        Whether "HRTEM" is one of them.
+    """
+    if mode in MODES or (hrtem and mode == "HRTEM"):
+        return
+    known = (
+        f"mode={mode!r} is unknown; use 'HAADF' for images with bright columns "
+        "(any dark-field detector), 'BF' for dark columns (bright field and ABF)"
+    )
+    raise ValueError(known + (", 'HRTEM' for images of a camera" if hrtem else ""))
 
 
 def check_workers(num_workers):

@@ -1,23 +1,22 @@
 """The signal that holds the noise parameters of each image."""
 
 import warnings
-from dataclasses import replace
 from html import escape
 
 import numpy as np
 from hyperspy.signals import BaseSignal, LazySignal
 
 import hyperspy_stem_enhance
-from hyperspy_stem_enhance.noise.curves import SDCurve
-from hyperspy_stem_enhance.noise.parameters import PARAMETER_NAMES
+from hyperspy_stem_enhance.noise.parameters import parameter_names
 from hyperspy_stem_enhance.noise.readings import (
-    READING_NAMES,
     describe_notes,
     read_errors,
     read_reasons,
     read_values,
+    reading_names,
 )
-from hyperspy_stem_enhance.noise.record import RECORD_NAMES, from_record
+from hyperspy_stem_enhance.noise.record import from_record, record_names
+from hyperspy_stem_enhance.signals._calibration_curves import curves_of, with_curves
 from hyperspy_stem_enhance.signals._image_index import (
     image_index,
     image_names,
@@ -34,9 +33,10 @@ class NoiseCalibration(BaseSignal):
 
     The navigation shape is that of the images. The signal axis holds what
     ``metadata.STEM_enhance.parameter_names`` names, in the images' own
-    units: the eight parameters first, then their standard errors, noise
-    levels, and what reasons and notes are written from. A parameter that
-    an image does not identify is NaN.
+    units: the parameters first, then their standard errors, noise levels,
+    and what reasons and notes are written from. Scanned images have eight
+    parameters, HRTEM images five. One that an image does not identify is
+    NaN.
 
     Use :meth:`from_array` or ``Signal2D.calibrate_noise`` to make one.
 
@@ -54,14 +54,21 @@ class NoiseCalibration(BaseSignal):
 
     @classmethod
     def from_array(
-        cls, data, image=None, mode="HAADF", method="unbiased", fast_axis="x"
+        cls,
+        data,
+        image=None,
+        mode="HAADF",
+        method="unbiased",
+        fast_axis="x",
+        atom_free=None,
     ):
         """Make the signal from an array of calibrated images.
 
         Parameters
         ----------
-        data : numpy.ndarray or dask.array.Array, shape (..., 8) or (..., n)
-            Parameters in the order of ``PARAMETER_NAMES``, or the rows of
+        data : numpy.ndarray or dask.array.Array, shape (..., k) or (..., n)
+            Parameters in the order of
+            :func:`hyperspy_stem_enhance.noise.parameter_names`, or the rows of
             :func:`hyperspy_stem_enhance.noise.calibrate_records`; the
             leading axes are the navigation axes. A dask array gives a
             lazy signal.
@@ -71,6 +78,8 @@ class NoiseCalibration(BaseSignal):
             curves that :meth:`plot` shows are measured and kept.
         mode, method, fast_axis : str
             How the images were calibrated.
+        atom_free : numpy.ndarray of int, shape (h, w), optional
+            Where they were, of HRTEM images.
 
         Returns
         -------
@@ -82,12 +91,13 @@ class NoiseCalibration(BaseSignal):
             If the last axis is of another size or the navigation shape is
             not that of ``image``.
         """
-        names = {len(n): list(n) for n in (PARAMETER_NAMES, RECORD_NAMES)}
+        parameters, values = parameter_names(mode), record_names(mode)
+        names = {len(n): list(n) for n in (parameters, values)}
         if data.ndim == 0 or data.shape[-1] not in names:
             raise ValueError(
                 f"data has the shape {data.shape}; the last axis must hold the "
-                f"{len(PARAMETER_NAMES)} parameters {', '.join(PARAMETER_NAMES)}, or "
-                f"the {len(RECORD_NAMES)} values of noise.calibrate_records."
+                f"{len(parameters)} parameters {', '.join(parameters)}, or "
+                f"the {len(values)} values of noise.calibrate_records."
             )
         navigation = [{"size": n, "navigate": True} for n in data.shape[:-1]]
         metadata = {}
@@ -103,6 +113,8 @@ class NoiseCalibration(BaseSignal):
             "fast_axis": fast_axis,
             "version": hyperspy_stem_enhance.__version__,
         }
+        if atom_free is not None:
+            record["atom_free"] = atom_free
         metadata["STEM_enhance"] = {
             "parameter_names": names[data.shape[-1]],
             "calibrate_noise": record,
@@ -114,12 +126,13 @@ class NoiseCalibration(BaseSignal):
         single = data.size == data.shape[-1]
         if image is not None and not lazy and not image._lazy and single:
             frame = image.data.reshape(image.data.shape[-2:])
-            signal._keep_curves(signal._calibrate_again(frame))
+            curves = curves_of(signal._calibrate_again(frame))
+            signal.metadata.set_item(f"{_NODE}.curves", curves)
         return signal
 
     @property
     def mode(self):
-        """Mode the images were calibrated in, ``"HAADF"`` or ``"BF"``."""
+        """Mode of the images: ``"HAADF"``, ``"BF"`` or ``"HRTEM"``."""
         return self.metadata.get_item(f"{_NODE}.mode", "HAADF")
 
     def to_dataframe(self, dark_level=None):
@@ -135,9 +148,10 @@ class NoiseCalibration(BaseSignal):
         Returns
         -------
         pandas.DataFrame
-            Columns are the eight parameters, the SD of the noise of a
-            pixel (``noise_sd``), the SD of the image without noise over it
-            (``snr``), the atom brightness over it (``column_snr``), the
+            Columns are the parameters, the SD of the noise of a pixel
+            (``noise_sd``), the SD of the image without noise over it
+            (``snr``), the atom brightness over it (``column_snr``, of
+            scanned images), the
             intensity per electron (``gain``) and ``electrons_per_pixel``,
             both with their standard errors, and ``notes`` on what puts
             the image in doubt. The index holds the calibrated navigation
@@ -212,7 +226,7 @@ class NoiseCalibration(BaseSignal):
 
         def read_texts(result, dark_level):
             reasons = read_reasons(result, dark_level)
-            return [reasons.get(name, "") for name in READING_NAMES]
+            return [reasons.get(name, "") for name in reading_names(self.mode)]
 
         return self._table(read_texts, dark_level, self.to_results())
 
@@ -221,7 +235,7 @@ class NoiseCalibration(BaseSignal):
 
         Returns
         -------
-        list of NoiseParameters
+        list of NoiseParameters or HRTEMNoiseParameters
             In array order of the navigation axes. Computes a lazy signal.
 
         See Also
@@ -271,7 +285,7 @@ class NoiseCalibration(BaseSignal):
         -------
         NoiseSummary
             Prints as a table; its ``mean`` and ``sd`` are
-            `NoiseParameters`. For a single image, the values and their
+            parameters. For a single image, the values and their
             standard errors. Computes a lazy signal.
 
         Examples
@@ -287,18 +301,21 @@ class NoiseCalibration(BaseSignal):
         """
         from hyperspy_stem_enhance.noise.summary import summarise
 
-        return summarise(self._rows(), image_names(self.data.shape[:-1]), dark_level)
+        names = image_names(self.data.shape[:-1])
+        return summarise(self._rows(), names, dark_level, self.mode)
 
     def _repr_html_(self):
         if self.axes_manager.signal_size not in (
-            len(PARAMETER_NAMES),
-            len(RECORD_NAMES),
+            len(parameter_names(self.mode)),
+            len(record_names(self.mode)),
         ):
             return f"<pre>{escape(repr(self))}</pre>"
         return self.summary()._repr_html_()
 
     def plot(self, image=None):
         """Plot the noise: SD against gradient and intensity, distribution.
+
+        Of HRTEM images, the first panel has the offsets of the columns.
 
         Parameters
         ----------
@@ -336,24 +353,27 @@ class NoiseCalibration(BaseSignal):
             frames = image.data.reshape((-1, *image.data.shape[-2:]))
             results = [self._calibrate_again(np.asarray(frames[i])) for i in chosen]
         else:
-            results = [self._with_curves(result) for result in results]
+            kept = self.metadata.get_item(f"{_NODE}.curves")
+            results = [with_curves(result, kept) for result in results]
         return plot_calibration(results, title=self.metadata.General.title)
 
     def _rows(self):
         """Values of each image, one row each, in memory."""
         size = self.axes_manager.signal_size
         rows = np.asarray(self.data, float).reshape(-1, size)
-        if size == len(PARAMETER_NAMES):
+        n_parameters = len(parameter_names(self.mode))
+        expected = record_names(self.mode)
+        if size == n_parameters:
             return rows
         names = self.metadata.get_item("STEM_enhance.parameter_names", ())
         if size != len(names):
             raise ValueError(
-                f"the signal axis holds {size} values; all {len(PARAMETER_NAMES)} "
+                f"the signal axis holds {size} values; all {n_parameters} "
                 "parameters are needed, do not slice them with isig."
             )
         # by name: a file of another version may hold others
         column = {name: i for i, name in enumerate(names)}
-        known = [rows[:, column[n]] if n in column else None for n in RECORD_NAMES]
+        known = [rows[:, column[n]] if n in column else None for n in expected]
         unknown = np.full(len(rows), np.nan)
         return np.stack([unknown if k is None else k for k in known], axis=1)
 
@@ -363,7 +383,7 @@ class NoiseCalibration(BaseSignal):
 
         values = [read(result, dark_level) for result in results]
         index = image_index(self.axes_manager)
-        return pd.DataFrame(values, index=index, columns=list(READING_NAMES))
+        return pd.DataFrame(values, index=index, columns=list(reading_names(self.mode)))
 
     def warn_of_notes(self):
         """Warn of what puts images in doubt, once for each kind.
@@ -383,39 +403,13 @@ class NoiseCalibration(BaseSignal):
         from hyperspy_stem_enhance.noise.calibration import calibrate_image
 
         item = self.metadata.get_item
+        areas = item(f"{_NODE}.atom_free", None)
         return calibrate_image(
             frame,
             self.mode,
             item(f"{_NODE}.method", "unbiased"),
             item(f"{_NODE}.fast_axis", "x"),
-        )
-
-    def _keep_curves(self, result):
-        """Keep what `plot` shows in the metadata, with what tells whose it is."""
-        curves = {
-            "parameters": np.array(result.parameters.to_tuple()),
-            "histogram_edges": result.histogram_edges,
-            "histogram_density": result.histogram_density,
-        }
-        for term in ("scan", "pointwise"):
-            curve = getattr(result, term)
-            curves[term] = np.stack([curve.centres, curve.sd, curve.counts])
-        self.metadata.set_item(f"{_NODE}.curves", curves)
-
-    def _with_curves(self, result):
-        """Result with the curves in the metadata, if they are of its image."""
-        node = self.metadata.get_item(f"{_NODE}.curves")
-        if node is None or not np.array_equal(
-            np.asarray(node.parameters), result.parameters.to_tuple(), equal_nan=True
-        ):
-            return result
-        # arrays of a file that was loaded lazily are dask's
-        return replace(
-            result,
-            scan=SDCurve(*np.asarray(node.scan)),
-            pointwise=SDCurve(*np.asarray(node.pointwise)),
-            histogram_edges=np.asarray(node.histogram_edges),
-            histogram_density=np.asarray(node.histogram_density),
+            None if areas is None else np.asarray(areas),
         )
 
 

@@ -4,7 +4,6 @@ The methods check their arguments, have the array functions mapped over the
 frames, and put axes and metadata on the result; they hold no mathematics.
 """
 
-import numpy as np
 from hyperspy.docstrings.signal import (
     LAZY_OUTPUT_ARG,
     LAZYSIGNAL_DOC,
@@ -15,127 +14,14 @@ from hyperspy.signals import LazySignal2D, Signal2D
 
 from hyperspy_stem_enhance.lazy import map_frames
 from hyperspy_stem_enhance.signals import _checks, _workers
+from hyperspy_stem_enhance.signals.calibration import CalibrationMixin
 from hyperspy_stem_enhance.signals.enhancement import EnhancementMixin
 
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
 
 
-class STEMImageMixin(EnhancementMixin):
+class STEMImageMixin(CalibrationMixin, EnhancementMixin):
     """Methods of every ``Signal2D`` once this package is imported."""
-
-    def calibrate_noise(
-        self,
-        mode="HAADF",
-        method="unbiased",
-        *,
-        fast_axis="x",
-        lazy_output=None,
-        show_progressbar=None,
-        num_workers=None,
-    ):
-        """Measure the noise and background of each image.
-
-        Parameters
-        ----------
-        mode : {"HAADF", "BF"}, default "HAADF"
-            Whether columns are bright (any dark-field detector) or dark
-            (bright field and annular bright field).
-        method : {"unbiased", "paper"}, default "unbiased"
-            Whose parameters: those that the simulator takes, or those that
-            the steps of the paper [1]_ give, which compare data sets that
-            were treated alike. Gain and signal-to-noise ratio are measured
-            by the first alone.
-        fast_axis : {"x", "y"}, default "x"
-            Axis along which the beam scans a line. "y" is for images that
-            were turned by 90 degrees; the parameters mean the same.
-        %s
-        %s
-        %s
-
-        Returns
-        -------
-        NoiseCalibration or LazyNoiseCalibration
-            For each image eight parameters in its own units, their
-            standard errors, noise SD and signal-to-noise ratio, gain and
-            electrons per pixel; with the navigation shape of this signal.
-            What an image does not allow to identify is NaN, and has a
-            reason.
-
-        Raises
-        ------
-        TypeError
-            If the images are complex, in colour, or not numbers.
-        ValueError
-            If the images are empty, smaller than 16 pixels along a side,
-            or the mode, method or fast axis is unknown; if a single image
-            is constant or has no finite pixel (in a series, that frame's
-            row is NaN).
-
-        Warns
-        -----
-        UserWarning
-            Once for each of these, with the frames that have it: noise
-            that is correlated between neighbouring pixels, histograms that
-            are cut off, hot pixels, noise that runs along the other axis.
-            Of a lazy result, when it is computed. They are kept as notes.
-
-        See Also
-        --------
-        hyperspy_stem_enhance.noise.calibration.calibrate_image
-
-        Notes
-        -----
-        If images and result are in memory, and the variance of the
-        pointwise noise is linear in intensity, its line is also written
-        to ``metadata.Signal.Noise_properties.Variance_linear_model`` of
-        this signal, where HyperSpy looks for it.
-
-        References
-        ----------
-        .. [1] Li et al., "Noise Calibration and Spatial-Frequency
-           Interactive Network for STEM Image Enhancement", CVPR 2025,
-           section 3.2.
-
-        Examples
-        --------
-        >>> import hyperspy.api as hs
-        >>> import numpy as np
-        >>> import hyperspy_stem_enhance
-        >>> counts = np.random.default_rng(0).poisson(20, (4, 64, 64))
-        >>> s = hs.signals.Signal2D(counts)
-        >>> s.calibrate_noise(show_progressbar=False)
-        <NoiseCalibration, title: , dimensions: (4|33)>
-        """
-        from hyperspy_stem_enhance.noise.calibration import (
-            calibrate_records,
-            check_arguments,
-        )
-        from hyperspy_stem_enhance.noise.record import RECORD_NAMES
-        from hyperspy_stem_enhance.signals.noise_calibration import NoiseCalibration
-
-        _checks.check_arguments(self, mode, num_workers)
-        settings = {"mode": mode, "method": method, "fast_axis": fast_axis}
-        check_arguments(**settings)
-        data = map_frames(
-            self,
-            calibrate_records,
-            "vector",
-            size=len(RECORD_NAMES),
-            dtype=np.float64,
-            kwargs=settings,
-            refuse_constant=True,
-            lazy_output=lazy_output,
-            show_progressbar=show_progressbar,
-            num_workers=num_workers,
-        )
-        calibration = NoiseCalibration.from_array(data, image=self, **settings)
-        if not calibration._lazy:
-            calibration.warn_of_notes()
-            if not self._lazy:
-                _write_variance_model(self, calibration)
-        return calibration
-
-    calibrate_noise.__doc__ %= _RUN_ARGS
 
     def detect_atoms(
         self,
@@ -243,16 +129,3 @@ class LazySTEMImage(LazySignal2D, STEMImage):
     """Lazy atomic-resolution STEM or TEM images."""
 
     __doc__ += LAZYSIGNAL_DOC.replace("__BASECLASS__", "Signal2D")
-
-
-def _write_variance_model(signal, calibration):
-    """Tell HyperSpy of the noise, unless no straight line describes it."""
-    from hyperspy_stem_enhance.noise.gain import hyperspy_variance_model
-
-    results = calibration.to_results()
-    if any(result.checks.correlated for result in results):
-        return
-    model = hyperspy_variance_model([result.levels for result in results])
-    if model is not None:
-        node = "Signal.Noise_properties.Variance_linear_model"
-        signal.metadata.set_item(node, model)
