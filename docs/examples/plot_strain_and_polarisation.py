@@ -16,6 +16,7 @@ to Atomap. And from a noisy image of a polar film to the shift of its columns.
 from importlib.util import find_spec
 from pathlib import Path
 
+import atomap.api as am
 import hyperspy.api as hs
 import matplotlib.pyplot as plt
 import numpy as np
@@ -49,9 +50,9 @@ for panel in panels:
     panel.set(xticks=[], yticks=[])
 
 # %%
-# Less than 30 lines with the imports. A single frame carries the distortions of its scan,
-# which such a map cannot tell from strain. The lattice in one call, with the standard
-# errors of its vectors:
+# Less than 30 lines with the imports. A single frame carries the distortions of its
+# scan, which such a map cannot tell from strain. The lattice in one call, with the
+# standard errors of its vectors:
 
 atoms.fit_lattice()
 
@@ -61,8 +62,6 @@ atoms.fit_lattice()
 # A film, simulated by Atomap, whose small columns are shifted from the middle of
 # the large ones, the more the higher up in the upper half. It gets noise on top, in
 # which the small columns are hard to see; the arrows lead from the middle to them.
-
-import atomap.api as am
 
 film = am.dummy_data.get_polarization_film_signal(image_noise=True)
 film.data += np.random.default_rng(0).normal(0, 0.15, film.data.shape)
