@@ -1,8 +1,10 @@
 """Lattices fitted to the columns of images, and kinds of columns."""
 
 import numpy as np
+from hyperspy.docstrings.signal import SHOW_PROGRESSBAR_ARG
 
 from hyperspy_stem_enhance.signals._image_index import image_index
+from hyperspy_stem_enhance.signals._progress import progress_of
 from hyperspy_stem_enhance.signals._ragged import common_scale, map_ragged
 
 
@@ -53,13 +55,14 @@ class AtomLattices:
         intensity = None if place is None else self.single_array()[:, place]
         return fit_lattice(positions, intensity, units)
 
-    def lattice_summary(self, by_intensity=True):
+    def lattice_summary(self, by_intensity=True, *, show_progressbar=None):
         """Lattice of each image, as a table.
 
         Parameters
         ----------
         by_intensity : bool, default True
             As for :meth:`fit_lattice`.
+        %s
 
         Returns
         -------
@@ -92,8 +95,8 @@ class AtomLattices:
 
         scale, _, units = common_scale(self.image_axes, "lattice_summary")
         place = self._intensity_place() if by_intensity else None
-        rows = []
-        for table in self._eager_data().ravel():
+        rows, tables = [], self._eager_data().ravel()
+        for table in progress_of(show_progressbar)(tables, total=len(tables)):
             values = None if place is None else table[:, place]
             try:
                 lattice = fit_lattice(table[:, :2] * scale, values, units)
@@ -106,6 +109,8 @@ class AtomLattices:
         # The order of a summary, whichever image comes first
         fullest = max(rows, key=len)
         return table[list(fullest)]
+
+    lattice_summary.__doc__ %= SHOW_PROGRESSBAR_ARG
 
     def classify(self, by="site"):
         """Tell kinds of columns apart, in each image.

@@ -1,15 +1,17 @@
 """Columns followed through the frames of a movie."""
 
 import numpy as np
+from hyperspy.docstrings.signal import SHOW_PROGRESSBAR_ARG
 
 from hyperspy_stem_enhance.signals._image_index import image_index
+from hyperspy_stem_enhance.signals._progress import progress_of
 from hyperspy_stem_enhance.signals._ragged import common_scale
 
 
 class AtomTracks:
     """Methods of ``AtomPositions`` for series of images of the same area."""
 
-    def link(self, search_range=None, memory=3, min_frames=1):
+    def link(self, search_range=None, memory=3, min_frames=1, *, show_progressbar=None):
         """Follow each column through the frames of a movie.
 
         Parameters
@@ -22,6 +24,7 @@ class AtomTracks:
             For how many frames a column may be missing.
         min_frames : int, default 1
             Columns seen in fewer frames are dropped.
+        %s
 
         Returns
         -------
@@ -51,7 +54,9 @@ class AtomTracks:
         from hyperspy_stem_enhance.tracking import link_frames
 
         tables, frames, _ = self._frames("link")
-        tracks = link_frames(frames, search_range, memory)
+        tracks = link_frames(
+            frames, search_range, memory, progress_of(show_progressbar)
+        )
         lengths = np.bincount(np.concatenate(tracks))
         names = [name for name in self.column_names if name != "track"]
         kept = [self.column_names.index(name) for name in names]
@@ -64,6 +69,8 @@ class AtomTracks:
         if source._lazy:
             source.compute(show_progressbar=False)
         return source._with_columns(data, [*names, "track"])
+
+    link.__doc__ %= SHOW_PROGRESSBAR_ARG
 
     def drift(self):
         """Drift of each frame, from the columns that frames have in common.

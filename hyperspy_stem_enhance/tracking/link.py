@@ -16,7 +16,7 @@ _REACH, _SHIFT_REACH = 0.4, 0.5
 _ROUNDS = 4
 
 
-def link_frames(frames, search_range=None, memory=3):
+def link_frames(frames, search_range=None, memory=3, progress=None):
     """Number the columns so that the same one has the same number.
 
     Parameters
@@ -30,6 +30,8 @@ def link_frames(frames, search_range=None, memory=3):
         median distance of nearest columns.
     memory : int, default 3
         For how many frames a column may be missing.
+    progress : callable, optional
+        Called with an iterable and its ``total``, as tqdm is.
 
     Returns
     -------
@@ -72,11 +74,11 @@ def link_frames(frames, search_range=None, memory=3):
         raise ValueError(f"search_range={search_range} must be larger than 0.")
     shifts = frame_shifts(frames, _SHIFT_REACH * spacing)
     still = [frame - shift for frame, shift in zip(frames, shifts, strict=True)]
+    linked = link_iter(still, search_range, memory=int(memory))
+    if progress is not None:
+        linked = progress(linked, total=len(frames))
     try:
-        numbers = [
-            np.asarray(found, dtype=int)
-            for _, found in link_iter(still, search_range, memory=int(memory))
-        ]
+        numbers = [np.asarray(found, dtype=int) for _, found in linked]
     except too_many as error:
         raise ValueError(
             f"search_range={search_range} holds too many columns to tell which is "

@@ -112,3 +112,13 @@ def test_refuses(atoms):
         grid[index] = np.ones((2, 2))
     with pytest.raises(ValueError, match=r"shape \(3, 2\)\. Choose a series"):
         AtomPositions.from_arrays(grid).link()
+
+
+def test_progress_bar(atoms, capfd):
+    atoms.link(show_progressbar=True)
+    assert "12/12" in capfd.readouterr().err
+    atoms.link(show_progressbar=False)
+    atoms.lattice_summary(show_progressbar=True)
+    assert "12/12" in capfd.readouterr().err
+    atoms.inav[0].lattice_summary(show_progressbar=True)
+    assert "it" not in capfd.readouterr().err
