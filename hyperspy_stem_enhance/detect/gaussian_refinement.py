@@ -12,6 +12,10 @@ from .residual_noise import measure_variance
 # Pixels count up to this many sigmas from a column: they hold 94 % of what Poisson
 # noise lets one know of a position.
 _REACH_SIGMAS, _MIN_REACH = 3.0, 2.5
+# Fewer are enough to begin with.
+_FIRST_REACH_SIGMAS = 2.25
+# Gaussians end at so many sigmas, in the first fit and in the last.
+_FIRST_TAIL, _TAIL = 2.5, 3.25
 # Columns do not move farther than this many sigmas, or part of the way to the
 # nearest other one.
 _LARGEST_SHIFT, _SHIFT_TO_NEAREST = 2.0, 0.6
@@ -22,9 +26,11 @@ _LOWEST_SIGNIFICANCE = 1.0
 _UNUSUAL = 3.0
 # Windows are made for widths of up to this factor times the typical one.
 _WIDE = 1.8
-# Steps of the unweighted fit, of the weighted one, and after it.
+# Steps of the unweighted fit, with weights from it, and without what failed.
 _FIRST_STEPS, _STEPS, _LAST_STEPS = 4, 15, 6
-_ROUGH, _FINE = 0.05, 1e-3
+_ROUGH, _FINE = 0.1, 1e-3
+# Pixels that are enough to measure the noise on.
+_NOISE_SAMPLE = 20_000
 # Of data of order one
 _TINY = 1e-10
 
@@ -72,17 +78,16 @@ def refine_gaussians(data, start, sigma, mask_radius, law, background, elliptica
     RefinedGaussians
     """
     model, g, width = start_gaussians(data, start, sigma, mask_radius, background)
-    g = fit_heights(model, g, width)
+    fit = fit_heights(model, g, width, coupled=False)
     noise = Noise(law)
-    residual = model.residual(g)
-    noise.measure(model, residual)
+    noise.measure(model, fit.residual)
     if law is None:
         # Of a bad model, the mean is all one knows of the noise.
-        mean = np.mean(residual[model.used].astype(np.float64) ** 2)
-        model.weight = (model.used / max(mean, _TINY)).astype(np.float32)
+        mean = np.vdot(fit.residual, fit.residual * model.used) / model.used.sum()
+        model.weight = model.used.astype(np.float32) / float(max(mean, _TINY))
     else:
-        noise.weigh(model, residual)
-    fit = JointFit(model, g, width, _all_free(model))
+        noise.weigh(model, fit.residual)
+    fit = JointFit(model, fit.g, width, _all_free(model), fit.residual)
     fit.run(_ROUGH, _FIRST_STEPS)
     noise.measure(model, fit.residual)
 
@@ -91,15 +96,12 @@ def refine_gaussians(data, start, sigma, mask_radius, law, background, elliptica
     window = np.minimum(g.sigma(), _WIDE * width)
     reach = _reach(window, mask_radius)
     old = model
-    model = JointModel(data, g.y, g.x, window, reach, background, elliptical)
+    model = JointModel(data, g.y, g.x, window, reach, _TAIL, background, elliptical)
     g = _move_backgrounds(g, old, model)
-    noise.weigh(model, model.residual(g))
     fit = JointFit(model, g, width, _all_free(model))
-    fit.run(_FINE, _STEPS)
-    noise.measure(model, fit.residual)
     noise.weigh(model, fit.residual)
-    fit.run(_FINE, _LAST_STEPS)
-    return _judge(fit, start, sigma)
+    fit.run(_FINE, _STEPS)
+    return _judge(fit, start, sigma, known_noise=law is not None)
 
 
 def start_gaussians(data, start, sigma, mask_radius, background):
@@ -113,8 +115,8 @@ def start_gaussians(data, start, sigma, mask_radius, background):
     """
     n = len(start)
     width = np.full(n, float(sigma))
-    reach = _reach(width, mask_radius)
-    model = JointModel(data, *start.T, width, reach, background, False)
+    reach = _reach(width, mask_radius, _FIRST_REACH_SIGMAS)
+    model = JointModel(data, *start.T, width, reach, _FIRST_TAIL, background, False)
     g = Gaussians(
         *start.T.copy(),
         height=np.zeros(n),
@@ -124,24 +126,26 @@ def start_gaussians(data, start, sigma, mask_radius, background):
     return model, g, width
 
 
-def fit_heights(model, start, width):
-    """Gaussians at fixed positions and of fixed widths, on their backgrounds.
+def fit_heights(model, start, width, coupled=True):
+    """Fit Gaussians of fixed positions and widths, and backgrounds.
 
     Parameters
     ----------
     model : JointModel
     start : Gaussians
     width : numpy.ndarray, shape (n,)
+    coupled : bool
+        Whether together, or each by itself: a rough start.
 
     Returns
     -------
-    Gaussians
+    JointFit
     """
     free = _all_free(model)
     free[:, :2] = free[:, 3 : 3 + model.n_shape] = False
     fit = JointFit(model, start, width, free)
-    fit.run(_FINE, 1)
-    return fit.g
+    fit.run(_FINE, 1, coupled)
+    return fit
 
 
 class Noise:
@@ -159,8 +163,11 @@ class Noise:
 
     def measure(self, model, residual):
         """Measure what is not given on the residual of a fit."""
-        intensity, left = (model.data - residual)[model.used], residual[model.used]
-        lost = min(len(model.row) * model.n_parameters / max(len(left), 1), 0.5)
+        pixels = np.flatnonzero(model.used)
+        lost = min(len(model.row) * model.n_parameters / max(len(pixels), 1), 0.5)
+        pixels = pixels[:: max(1, len(pixels) // _NOISE_SAMPLE)]
+        left = residual.ravel()[pixels]
+        intensity = model.data.ravel()[pixels] - left
         gain, offset, self._floor = measure_variance(intensity, left, lost)
         if not self._given:
             self.law = gain, offset
@@ -172,13 +179,13 @@ class Noise:
     def weigh(self, model, residual):
         """Set the weights of a model to the inverse variance of its pixels."""
         variance = self.variance(model.data - residual)
-        model.weight = np.where(model.used, 1 / variance, 0).astype(np.float32)
+        model.weight = model.used / variance
 
 
-def _reach(sigma, mask_radius):
+def _reach(sigma, mask_radius, sigmas=_REACH_SIGMAS):
     if mask_radius is not None:
         return np.full(len(sigma), float(mask_radius))
-    return np.maximum(_REACH_SIGMAS * sigma, _MIN_REACH)
+    return np.maximum(sigmas * sigma, _MIN_REACH)
 
 
 def _all_free(model):
@@ -211,7 +218,7 @@ def _move_backgrounds(g, old, new):
     return Gaussians(g.y, g.x, g.height, g.precision, background)
 
 
-def _judge(fit, start, sigma):
+def _judge(fit, start, sigma, known_noise):
     """Standard errors, and which fits failed; these go back to their start."""
     model = fit.model
     errors, ok = _errors(fit, start, sigma)
@@ -223,7 +230,7 @@ def _judge(fit, start, sigma):
         fit.run(_FINE, _LAST_STEPS)
         errors, still = _errors(fit, start, sigma)
         ok &= still
-    errors = errors * np.sqrt(_excess(fit))[:, None]
+    errors = errors * np.sqrt(_excess(fit, known_noise))[:, None]
     g = _return_to_start(fit.g, ~ok, start, fit.width)
     level = np.zeros(len(start))
     if model.terms:
@@ -246,19 +253,23 @@ def _errors(fit, start, sigma):
         ok = np.isfinite(errors).all(axis=1) & ~_is_stray(g, start, sigma)
         ok &= errors[:, :2].max(axis=1) < g.sigma()
         ok &= g.height > _LOWEST_SIGNIFICANCE * errors[:, 2]
-    pixels = fit.model.sum_cells(fit.model.used)
-    ok &= pixels > fit.model.n_parameters
+    ok &= fit.model.n_pixels > fit.model.n_parameters
+    # Half of a column at an edge may fit best with its centre outside
+    height, width = fit.model.data.shape
+    ok &= (g.y >= -0.5) & (g.y <= height - 0.5) & (g.x >= -0.5) & (g.x <= width - 0.5)
     return errors[:, :2], ok
 
 
-def _excess(fit):
-    """Squared residuals around each column against the noise, at least 1."""
+def _excess(fit, known_noise):
+    """Squared residuals around each column against the noise."""
     model = fit.model
     square = model.weight * fit.residual**2
-    pixels = np.maximum(model.sum_cells(model.used), 1)
-    n_used = max(np.count_nonzero(model.used), 1)
-    kept = max(1 - len(model.row) * model.n_parameters / n_used, 0.5)
-    mean, spread = square[model.used].mean(), square[model.used].std()
+    pixels = np.maximum(model.n_pixels, 1)
+    kept = max(1 - len(pixels) * model.n_parameters / pixels.sum(), 0.5)
+    sample = np.flatnonzero(model.used)
+    sample = square.ravel()[sample[:: max(1, len(sample) // _NOISE_SAMPLE)]]
+    mean, spread = sample.mean(), sample.std()
     around = model.sum_cells(square) / pixels
     unusual = around > mean + _UNUSUAL * spread / np.sqrt(pixels)
-    return np.maximum(np.where(unusual, around, mean) / kept, 1.0)
+    excess = np.where(unusual, around, mean) / kept
+    return np.maximum(excess, 1.0) if known_noise else excess

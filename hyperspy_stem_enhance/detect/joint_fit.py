@@ -24,6 +24,8 @@ _SOLVER_STEPS, _SOLVER_TOLERANCE = 30, 1e-2
 # The matrix only steers the steps: once they are smaller than this part of a sigma,
 # it is made anew every third one.
 _SETTLED, _RENEWED = 0.1, 3
+# A step below this part of the standard error is none.
+_OF_ERROR, _TINY = 0.1, 1e-30
 # Columns that are inverted together, and memory for these matrices.
 _CLUSTER, _CLUSTER_BYTES = 8, 2**25
 _RIDGE = 1e-8
@@ -174,6 +176,8 @@ class JointFit:
         2.5 of it.
     free : numpy.ndarray of bool, shape (n, p)
         Parameters to fit.
+    residual : numpy.ndarray of float32, padded shape, optional
+        Data minus model at ``start``, where it is known; changed in place.
 
     Attributes
     ----------
@@ -183,42 +187,53 @@ class JointFit:
         Data minus model.
     """
 
-    def __init__(self, model, start, width, free):
+    def __init__(self, model, start, width, free, residual=None):
         self.model, self.g, self.width, self.free = model, start, width, free
-        self.residual = model.residual(start)
+        self.residual = model.residual(start) if residual is None else residual
         n, p = free.shape
         self._damping = np.full(n, _DAMPING)
         self._cost, self._gradient = np.zeros(n), np.zeros((n, p))
         self._diagonal = np.zeros((n, p, p))
         self._blocks = np.zeros((len(model.pairs), p, p))
+        # Since the matrix of all columns was made
+        self._moved = np.inf
 
-    def run(self, tolerance, max_steps):
+    def run(self, tolerance, max_steps, coupled=True):
         """Step until no column moves more than a part of its sigma.
 
         Columns that have come to rest, with all that are coupled to them,
-        leave the iteration.
+        leave the iteration. Without couplings, each column is fitted to
+        what the others leave over before the step.
         """
+        self._coupled = coupled
         active = np.arange(len(self.g))
         largest, before = np.inf, None
         for number in range(max_steps):
             cost = self._cost.copy()
             renew = largest > _SETTLED or number % _RENEWED == 0
             self._evaluate(active, renew)
+            if number == 0:
+                self._moved = 0.0
             if before is not None:
                 self._take_back(before, cost, active)
             before = self.g
             moves = self._step(active)
             largest = moves.max()
+            self._moved = max(self._moved, largest)
             moving = np.zeros(len(self.g), dtype=bool)
-            moving[active] = moves > tolerance
+            # Steps far below the standard error are as good.
+            known = np.einsum("npp->np", self._diagonal)[active, :2].min(axis=1)
+            error = 1 / np.sqrt(np.maximum(known, _TINY)) / self.g.sigma()[active]
+            moving[active] = moves > np.maximum(tolerance, _OF_ERROR * error)
             active = np.flatnonzero(_beside(moving, self.model.pairs))
             if len(active) == 0:
                 break
 
     def matrix(self):
-        """Normal matrix at the present columns."""
+        """Normal matrix at the present columns, or as good as that."""
         everyone = np.arange(len(self.g))
-        self._evaluate(everyone, True)
+        if self._moved > _SETTLED:
+            self._evaluate(everyone, True)
         return self._normal_matrix(everyone)
 
     def _evaluate(self, index, second):
@@ -231,6 +246,8 @@ class JointFit:
         self._gradient[index] = gradient
         if second:
             self._diagonal[index] = matrix
+            if not self._coupled:
+                return
             inside = np.zeros(len(self.g), dtype=bool)
             inside[index] = True
             inside = inside[self.model.pairs].all(axis=1)

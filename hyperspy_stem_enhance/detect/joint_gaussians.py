@@ -14,13 +14,11 @@ from functools import lru_cache
 import numpy as np
 from scipy.spatial import cKDTree
 
-# Half a window in sigmas; a Gaussian is 2e-3 of its height there.
-WINDOW_SIGMAS = 3.5
 # Farther apart than this many sigmas, columns are not coupled in the equations:
 # one Gaussian is 1 % of its height in the cell of the other.
 _COUPLED_SIGMAS = 6.0
 # Pixels of all windows of a chunk: keeps its arrays in the cache.
-_CHUNK_PIXELS = 2**18
+_CHUNK_PIXELS = 2**17
 
 # Monomials (powers of y, of x) up to the fourth order; the first six are of the
 # second order, the first three linear.
@@ -32,6 +30,9 @@ _PRODUCTS = np.array(
         for p, q in _MONOMIALS[:_QUADRATIC]
     ]
 )
+
+# Monomials in the products of derivatives with the terms of a background
+_CUBIC = {1: 6, 3: 10}
 
 BACKGROUND_TERMS = {"none": 0, "constant": 1, "plane": 3}
 
@@ -110,12 +111,15 @@ class JointModel:
     reach : numpy.ndarray, shape (n,)
         Pixels count up to this distance from the nearest column, and form
         the cell of that column: its background is there.
+    tail : float
+        Half a window in sigmas at least, for columns with others near:
+        where a Gaussian ends.
     background : {"none", "constant", "plane"}
     elliptical : bool
         Whether the precisions are free, or only the width.
     """
 
-    def __init__(self, data, y, x, sigma, reach, background, elliptical):
+    def __init__(self, data, y, x, sigma, reach, tail, background, elliptical):
         self.terms = BACKGROUND_TERMS[background]
         self.elliptical = elliptical
         self.n_shape = 3 if elliptical else 1
@@ -123,12 +127,15 @@ class JointModel:
         h, w = data.shape
         self.row = np.clip(np.rint(y), 0, h - 1).astype(np.intp)
         self.column = np.clip(np.rint(x), 0, w - 1).astype(np.intp)
-        self.half = np.ceil(np.maximum(WINDOW_SIGMAS * sigma, reach)).astype(int)
+        self.pairs = _find_pairs(y, x, sigma)
+        # The tail of a lone column is in no other cell.
+        coupled = np.isin(np.arange(len(y)), self.pairs)
+        tail = np.where(coupled, tail * sigma, 0)
+        self.half = np.ceil(np.maximum(tail, reach)).astype(int)
         self.margin = int(self.half.max())
         self.data = np.pad(data, self.margin, constant_values=np.nan)
         self._make_cells(y, x, reach)
         self.weight = self.used.astype(np.float32)
-        self.pairs = self._find_pairs(y, x, sigma)
 
     def _make_cells(self, y, x, reach):
         """Which pixel belongs to which column; -1 where none is near."""
@@ -152,19 +159,19 @@ class JointModel:
                     ]
                 else:
                     np.minimum.at(nearest, flat[near], distance[near])
-        self.owner = np.where(finite, owner.reshape(finite.shape), -1)
-        self.used = self.owner >= 0
-
-    def _find_pairs(self, y, x, sigma):
-        tree = cKDTree(np.stack([y, x], axis=1))
-        pairs = tree.query_pairs(_COUPLED_SIGMAS * sigma.max(), output_type="ndarray")
-        i, j = pairs.T
-        near = np.hypot(y[i] - y[j], x[i] - x[j])
-        pairs = pairs[near < _COUPLED_SIGMAS * (sigma[i] + sigma[j]) / 2]
-        # The product of two Gaussians is in the window of the narrower one.
-        swap = sigma[pairs[:, 0]] > sigma[pairs[:, 1]]
-        pairs[swap] = pairs[swap, ::-1]
-        return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+        owner = np.where(finite, owner.reshape(finite.shape), -1)
+        self.owner, self.used = owner, owner >= 0
+        self.n_pixels = np.zeros(len(y), dtype=int)
+        self._place = np.zeros(len(y), dtype=np.intp)
+        self._cells = {}
+        for half in np.unique(self.half):
+            same = np.flatnonzero(self.half == half)
+            self._place[same] = np.arange(len(same))
+            self._cells[half] = np.empty((len(same), (2 * half + 1) ** 2), dtype=bool)
+        for index, half in chunks:
+            cells = self._windows(owner, index, half) == index[:, None]
+            self._cells[half][self._place[index]] = cells
+            self.n_pixels[index] = np.count_nonzero(cells, axis=1)
 
     def sum_cells(self, values):
         """Sum of an image of the padded shape over the cell of each column."""
@@ -176,7 +183,8 @@ class JointModel:
     def residual(self, g):
         """Data minus all Gaussians and backgrounds, float32, of the padded shape."""
         out = self.data.copy()
-        self.subtract(out, g, np.arange(len(g)))
+        if g.height.any() or g.background.any():
+            self.subtract(out, g, np.arange(len(g)))
         return out
 
     def subtract(self, image, g, index, previous=None):
@@ -238,11 +246,11 @@ class JointModel:
             pull = misfit * weight
             own = self._own(part, half)
             own_pull = pull * own
-            cost[at] = np.einsum("np,np->n", own_pull, misfit)
+            cost[at] = np.matmul(own_pull[:, None, :], misfit[:, :, None])[:, 0, 0]
             pull *= envelope
             gradient[at, :m] = _apply(shape, pull @ powers[:, :_QUADRATIC])
             if self.terms:
-                gradient[at, m:] = _apply(level, own_pull @ powers[:, :3])
+                gradient[at, m:] = _apply(level, own_pull @ powers[:, : self.terms])
             if second:
                 matrix[at] = self._matrix(shape, level, weight, envelope, own, powers)
         return cost, gradient, matrix
@@ -255,12 +263,14 @@ class JointModel:
         products = (envelope @ powers)[:, _PRODUCTS]
         matrix[:, :m, :m] = _sandwich(shape, products, shape)
         if self.terms:
+            k = self.terms
+            cubic = _CUBIC[k]
             heavy *= own
-            products = (heavy @ powers[:, :10])[:, _PRODUCTS[:3]]
+            products = (heavy @ powers[:, :cubic])[:, _PRODUCTS[:k]]
             matrix[:, m:, :m] = _sandwich(level, products, shape)
             matrix[:, :m, m:] = matrix[:, m:, :m].transpose(0, 2, 1)
             weight *= own
-            products = (weight @ powers[:, :_QUADRATIC])[:, _PRODUCTS[:3, :3]]
+            products = (weight @ powers[:, :_QUADRATIC])[:, _PRODUCTS[:k, :k]]
             matrix[:, m:, m:] = _sandwich(level, products, level)
         return matrix
 
@@ -292,14 +302,15 @@ class JointModel:
             blocks[index, :m, :m] = _sandwich(shape_i, products, shape_j)
             if k == 0:
                 continue
+            cubic = _CUBIC[k]
             owner = self._windows(self.owner, i, half)
             level_i, level_j = (self._levels(c, i) for c in (i, j))
             heavy *= owner == i[:, None]
-            products = (heavy @ powers[:, :10])[:, _PRODUCTS[:3]]
+            products = (heavy @ powers[:, :cubic])[:, _PRODUCTS[:k]]
             blocks[index, m:, :m] = _sandwich(level_i, products, shape_j)
             envelope_i *= weight
             envelope_i *= owner == j[:, None]
-            products = (envelope_i @ powers[:, :10])[:, _PRODUCTS[:, :3]]
+            products = (envelope_i @ powers[:, :cubic])[:, _PRODUCTS[:, :k]]
             blocks[index, :m, m:] = _sandwich(shape_i, products, level_j)
         return blocks
 
@@ -308,7 +319,7 @@ class JointModel:
 
     def _own(self, index, half):
         """Mask of the pixels in windows that are in the cells of their columns."""
-        return self._windows(self.owner, index, half) == index[:, None]
+        return self._cells[half][self._place[index]]
 
     def _windows(self, image, index, half):
         """Pixels of an image of the padded shape in windows, shape (n, pixels)."""
@@ -375,7 +386,7 @@ class JointModel:
 
     def _levels(self, index, frame):
         """Linear polynomials of the backgrounds, shape (n, terms, 3)."""
-        out = np.zeros((len(index), self.terms, 3))
+        out = np.zeros((len(index), self.terms, self.terms))
         if self.terms:
             out[:, 0, 0] = 1
         if self.terms == 3:
@@ -383,6 +394,19 @@ class JointModel:
             out[:, 2, 0] = self.column[frame] - self.column[index]
             out[:, 1, 1] = out[:, 2, 2] = self.half[frame]
         return out
+
+
+def _find_pairs(y, x, sigma):
+    """Pairs of coupled columns, the narrower one first, shape (m, 2)."""
+    tree = cKDTree(np.stack([y, x], axis=1))
+    pairs = tree.query_pairs(_COUPLED_SIGMAS * sigma.max(), output_type="ndarray")
+    i, j = pairs.T
+    near = np.hypot(y[i] - y[j], x[i] - x[j])
+    pairs = pairs[near < _COUPLED_SIGMAS * (sigma[i] + sigma[j]) / 2]
+    # The product of two Gaussians is in the window of the narrower one.
+    swap = sigma[pairs[:, 0]] > sigma[pairs[:, 1]]
+    pairs[swap] = pairs[swap, ::-1]
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
 
 
 def _outer(operation, along_y, along_x):

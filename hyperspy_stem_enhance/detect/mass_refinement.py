@@ -64,7 +64,7 @@ def refine_masses(data, start, sigma, mask_radius, law):
 
 def _measure_variance(data, start, sigma, law):
     model, g, width = start_gaussians(data, start, sigma, None, "constant")
-    residual = model.residual(fit_heights(model, g, width))
+    residual = fit_heights(model, g, width).residual
     noise = Noise(law)
     noise.measure(model, residual)
     margin = model.margin

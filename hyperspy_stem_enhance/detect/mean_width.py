@@ -9,7 +9,7 @@ from .peaks import WIDTH_RANGE
 _TO_NEAREST = 0.6
 _LARGEST_RADIUS = 40
 # Columns that are enough for the mean.
-_SAMPLE = 400
+_SAMPLE = 100
 _WIDTHS = np.geomspace(*WIDTH_RANGE, 40)
 
 

@@ -157,8 +157,9 @@ class _Units:
         sign = -1 if mode == "BF" else 1
         # float32 data keep weak columns on a high level this way. Without a
         # background, zero has a meaning.
-        offset = 0.0 if background == "none" else float(np.nanmedian(image))
-        scale = float(np.nanmax(np.abs(image - offset)))
+        low, high = np.nanmin(image), np.nanmax(image)
+        offset = 0.0 if background == "none" else float(low + high) / 2
+        scale = float(max(high - offset, offset - low))
         return cls(sign, offset, scale if scale > 0 else 1.0)
 
     def convert(self, image):
