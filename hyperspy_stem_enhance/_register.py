@@ -12,7 +12,7 @@ import warnings
 from importlib.util import find_spec
 from inspect import getattr_static
 
-METHODS = ("calibrate_noise", "enhance_sfin", "detect_atoms")
+METHODS = ("calibrate_noise", "enhance_sfin", "detect_atoms", "residual_report")
 
 _HOME = "hyperspy._signals.signal2d"
 

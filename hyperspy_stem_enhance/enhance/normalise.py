@@ -51,8 +51,9 @@ def normalise_frame(frame, mode="HAADF"):
     frame : array-like, shape (h, w)
         Real image; pixels that are not finite are filled with the local
         mean, lone hot or dead pixels with the median of their neighbours.
-    mode : {"HAADF", "BF"}
-        In BF images columns are dark: the values change their sign.
+    mode : {"HAADF", "BF", "HRTEM"}
+        In BF images columns are dark: the values change their sign. In
+        HRTEM images columns are taken to be bright.
 
     Returns
     -------

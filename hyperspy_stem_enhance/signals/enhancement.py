@@ -9,7 +9,7 @@ from hyperspy.docstrings.signal import (
 
 import hyperspy_stem_enhance
 from hyperspy_stem_enhance.lazy import map_frames
-from hyperspy_stem_enhance.signals import _checks, _workers
+from hyperspy_stem_enhance.signals import _checks, _evidence, _workers
 
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
 
@@ -27,6 +27,7 @@ class EnhancementMixin:
         keep_background=False,
         allow_negative=False,
         scale="auto",
+        return_uncertainty=False,
         inplace=False,
         lazy_output=None,
         show_progressbar=None,
@@ -64,6 +65,11 @@ class EnhancementMixin:
             after it. By default 1, unless the lattice that shows has
             spacings outside the range that the model serves best, or no
             lattice shows and the pixel size says the same of single atoms.
+        return_uncertainty : bool, default False
+            Whether to return a second signal: half the width of the
+            interval around each pixel of the first that holds the truth
+            for 68 %% of the pixels of simulated images. It takes twelve
+            times as long.
         inplace : bool, default False
             If True, replace the data of this signal and return None.
         %s
@@ -80,6 +86,11 @@ class EnhancementMixin:
             from 0 to 1. The settings, the model, the
             sha256 of its weights and the version of this package are in
             ``metadata.STEM_enhance.enhance_sfin``.
+        Signal2D or subclass
+            If `return_uncertainty`: of the same shape and units, its
+            settings in ``metadata.STEM_enhance.uncertainty``. Lazy
+            signals are best computed together (``dask.compute(e.data,
+            u.data)``), or the network runs twice.
 
         Raises
         ------
@@ -90,7 +101,8 @@ class EnhancementMixin:
             or the mode, model, device, output or scale is unknown; if the
             model has not that output; if a single image is constant or has
             no finite pixel (in a series, that frame becomes NaN, with a
-            warning).
+            warning); if `return_uncertainty` comes with `inplace` or
+            another output than "enhanced".
 
         Warns
         -----
@@ -131,15 +143,21 @@ class EnhancementMixin:
             "allow_negative": allow_negative,
             "scale": scale,
         }
+        arguments = _workers.enhancing({**settings, **options})
+        if return_uncertainty:
+            _evidence.check_uncertainty(inplace, output)
+            shape = self.data.shape[-2:]
+            arguments = _evidence.enhancing({**settings, **options}, shape)
         data = map_frames(
             self,
-            **_workers.enhancing({**settings, **options}),
+            **arguments,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,
         )
+        rows = self.data.shape[-2]
         result = self if inplace else self._deepcopy_with_new_data()
-        _set_data(result, data)
+        _set_data(result, data[..., :rows, :])
         # The noise of the input; HyperSpy's own operations drop it as well
         if result.metadata.has_item("Signal.Noise_properties"):
             del result.metadata.Signal.Noise_properties
@@ -149,9 +167,74 @@ class EnhancementMixin:
         if inplace:
             self.events.data_changed.trigger(obj=self)
             return None
-        return result
+        if not return_uncertainty:
+            return result
+        uncertainty = result._deepcopy_with_new_data()
+        _set_data(uncertainty, data[..., rows:, :])
+        del uncertainty.metadata.STEM_enhance.enhance_sfin
+        interval = {"interval": _evidence.INTERVAL}
+        _write_record(uncertainty, "uncertainty", {**record, **options, **interval})
+        return result, uncertainty
 
     enhance_sfin.__doc__ %= _RUN_ARGS
+
+    def residual_report(self, enhanced, mode=None):
+        """Compare what an enhancement removed with the noise of this image.
+
+        Is it as strong as the noise that calibration measures, is it
+        independent from row to row, is there structure in it? Places are
+        listed where columns are missing, or were invented.
+
+        Parameters
+        ----------
+        enhanced : Signal2D
+            What :meth:`enhance_sfin`, or any other method, made of this
+            image. The background may be gone or kept.
+        mode : {"HAADF", "BF"}, optional
+            Of the image. By default, what `enhanced` was made with, or
+            "HAADF".
+
+        Returns
+        -------
+        ResidualReport
+            With the methods ``summary()`` and ``plot()``.
+
+        Raises
+        ------
+        ValueError
+            If there is more than one image, the sizes differ, or the mode
+            is unknown.
+
+        See Also
+        --------
+        hyperspy_stem_enhance.enhance.residual.report_residual
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import numpy as np
+        >>> import hyperspy_stem_enhance
+        >>> counts = np.random.default_rng(0).poisson(20, (64, 64))
+        >>> s = hs.signals.Signal2D(counts)
+        >>> e = s.enhance_sfin(scale=1, show_progressbar=False)
+        >>> print(s.residual_report(e).summary())  # doctest: +ELLIPSIS
+        what was removed, compared with the noise of the image
+        ...
+        """
+        from hyperspy_stem_enhance.enhance.residual import report_residual
+
+        _evidence.check_pair(self, enhanced)
+        node = "STEM_enhance.enhance_sfin"
+        known = enhanced.metadata.get_item(node, default=None)
+        known = {} if known is None else known.as_dictionary()
+        mode = known.get("mode", "HAADF") if mode is None else mode
+        _checks.check_mode(mode)
+        return report_residual(
+            _evidence.single_image(self),
+            _evidence.single_image(enhanced),
+            mode,
+            background_kept=known.get("keep_background", False),
+        )
 
 
 def _set_data(signal, data):
