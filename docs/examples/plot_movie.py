@@ -76,7 +76,7 @@ y, x = means.single_array()[:, :2].T
 shown = panels[1].scatter(
     x, y, c=rms, s=14, cmap="viridis", vmax=np.quantile(rms, 0.95)
 )
-panels[1].set(xticks=[], yticks=[])
+panels[1].set(xticks=[], yticks=[], xlim=(0, 239), ylim=(239, 0))
 figure.colorbar(shown, label="RMS displacement (pm)")
 
 # %%
