@@ -45,12 +45,14 @@ def classify_columns(positions, intensity, by="site", lattice=None):
     -------
     numpy.ndarray of int, shape (n,)
         Classes 0, 1, ... by falling median intensity. Columns that are not
-        of the lattice have -1.
+        of the lattice have -1, and so have those of unknown intensity where
+        it is intensity alone that counts.
 
     Raises
     ------
     ValueError
-        If shapes do not fit together or ``by`` is unknown.
+        If shapes do not fit together, no intensity is finite or ``by`` is
+        unknown.
 
     Examples
     --------
@@ -71,13 +73,21 @@ def classify_columns(positions, intensity, by="site", lattice=None):
         )
     if by not in ("site", "intensity"):
         raise ValueError(f"by={by!r} is unknown; use 'site' or 'intensity'.")
+    known = np.isfinite(intensity)
+    if len(known) and not known.any():
+        raise ValueError(
+            "intensity has no finite value to tell columns apart by. Give fitted "
+            "heights, or the values of the image at the columns."
+        )
     if by == "site" and lattice is None:
         try:
             lattice = fit_lattice(positions, intensity)
         except NoLatticeError:
             by = "intensity"
     if by == "intensity":
-        return _by_intensity(intensity)
+        found = np.full(len(intensity), -1)
+        found[known] = _by_intensity(intensity[known])
+        return found
     return _by_site(lattice, intensity)
 
 
@@ -110,10 +120,13 @@ def _peaks_and_depths(height):
 
 def _by_site(lattice, intensity):
     site, count = lattice.site, len(lattice.sites)
-    values = [intensity[site == number] for number in range(count)]
-    level = np.array([np.median(v) for v in values])
-    spread = np.array([1.4826 * np.median(np.abs(v - np.median(v))) for v in values])
-    error = 1.2533 * spread / np.sqrt([len(v) for v in values])
+    known = np.isfinite(intensity)
+    values = [intensity[(site == number) & known] for number in range(count)]
+    level = np.array([_median(v) for v in values])
+    spread = np.array(
+        [1.4826 * _median(np.abs(v - u)) for v, u in zip(values, level, strict=True)]
+    )
+    error = 1.2533 * spread / np.sqrt([max(len(v), 1) for v in values])
     order = np.argsort(-level, kind="stable")
     label = np.empty(count, int)
     classes = 0
@@ -137,10 +150,14 @@ def _alike(order, level, spread, error):
             _ERRORS * np.hypot(error[before], error[site]),
             _SPREAD * min(spread[before], spread[site]),
         )
-        if step > least:
+        if step > least or np.isnan(step):  # of unknown intensity: a kind of its own
             groups.append([])
         groups[-1].append(site)
     return groups
+
+
+def _median(values):
+    return np.median(values) if len(values) else np.nan
 
 
 def _form_a_lattice(sites):

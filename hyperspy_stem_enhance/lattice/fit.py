@@ -38,7 +38,8 @@ def fit_lattice(positions, intensity=None, units="px"):
     intensity : array-like, shape (n,), optional
         With it, columns of different intensity are different: the cell of
         a perovskite along [001] is the cubic one. Without it, it is the
-        centred cell that positions alone have.
+        centred cell that positions alone have. Values that are not finite
+        do not count.
     units : str, default "px"
         Units of the positions, for printing.
 
@@ -121,9 +122,12 @@ def _level_intensity(intensity, tree):
             f"intensity has the shape {intensity.shape}, expected one value per "
             f"position: ({tree.n},)."
         )
+    known = np.isfinite(intensity)
+    if not known.any():
+        return None
+    intensity = np.where(known, intensity, np.median(intensity[known]))
     _, near = tree.query(tree.data, k=min(tree.n, 49))
-    level = np.mean(intensity[near], axis=1)
-    values = intensity - level
+    values = intensity - np.mean(intensity[near], axis=1)
     limit = 4 * 1.4826 * np.median(np.abs(values))
     return np.clip(values, -limit, limit) if limit > 0 else values
 

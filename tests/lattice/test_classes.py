@@ -89,6 +89,24 @@ def test_columns_off_the_lattice_have_no_class(lattices, cut_lattice, rng):
     assert np.all(found[:-1] == 0)
 
 
+def test_unknown_intensities(lattices, cut_lattice, rng):
+    vectors, sites, levels = lattices["perovskite"]
+    columns, site = cut_lattice(vectors, sites, sigma=0.3)
+    intensity = np.array(levels)[site] * rng.normal(1, 0.05, len(site))
+    unknown = rng.random(len(site)) < 0.05
+    intensity[unknown] = np.nan
+    np.testing.assert_array_equal(classify_columns(columns, intensity), site)
+    by_intensity = classify_columns(columns, intensity, by="intensity")
+    np.testing.assert_array_equal(by_intensity, np.where(unknown, -1, site))
+    half = np.where(site == 1, np.nan, intensity)
+    np.testing.assert_array_equal(
+        classify_columns(columns, half, lattice=fit_lattice(columns, site)), site
+    )
+    with pytest.raises(ValueError, match="no finite value"):
+        classify_columns(columns, np.full(len(columns), np.nan))
+    assert len(fit_lattice(columns, np.full(len(columns), np.nan)).sites) == 1
+
+
 def test_refuses():
     with pytest.raises(ValueError, match="by='colour'"):
         classify_columns([[0, 0]], [1], by="colour")
