@@ -6,7 +6,7 @@ background drops out then.
 
 import numpy as np
 
-from .gaussian_refinement import Noise, fit_heights, start_gaussians
+from .rough_fit import fit_roughly
 
 _DISC_SIGMAS = 1.5
 _MIN_RADIUS = 1.5
@@ -32,7 +32,7 @@ def refine_masses(data, start, sigma, mask_radius, law):
         Radius of the discs in pixels; 1.5 sigma if None.
     law : tuple of float, or None
         Gain and offset of the variance of the pixels. If None, measured on
-        what Gaussians at the start positions leave over.
+        what Gaussians leave over.
 
     Returns
     -------
@@ -48,28 +48,19 @@ def refine_masses(data, start, sigma, mask_radius, law):
     """
     radius = max(_DISC_SIGMAS * sigma, _MIN_RADIUS)
     radius = radius if mask_radius is None else float(mask_radius)
-    variance = _measure_variance(data, start, sigma, law)
+    _, noise = fit_roughly(data, start, sigma, None, law, "constant")
     half = int(np.ceil(radius + 1.5))
     padded = np.pad(data, half, constant_values=np.nan)
     known = np.isfinite(padded)
     images = [np.where(known, padded, 0), known.astype(np.float32)]
-    images.append(np.pad(variance, half))
+    # The law is straight: on average, noise in the intensity does no harm.
+    images.append(noise.variance(images[0]).astype(np.float32))
     size = max(1, _CHUNK_PIXELS // (2 * half + 1) ** 2)
     parts = [
         _refine_part(images, start[k : k + size], half, radius, data.shape)
         for k in range(0, len(start), size)
     ]
     return np.concatenate(parts)
-
-
-def _measure_variance(data, start, sigma, law):
-    model, g, width = start_gaussians(data, start, sigma, None, "constant")
-    residual = fit_heights(model, g, width).residual
-    noise = Noise(law)
-    noise.measure(model, residual)
-    margin = model.margin
-    intensity = (model.data - residual)[margin:-margin, margin:-margin]
-    return noise.variance(intensity)
 
 
 def _refine_part(images, start, half, radius, shape):
