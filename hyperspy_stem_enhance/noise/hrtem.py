@@ -26,6 +26,7 @@ from .tiles import choose_tiles, stack_bands
 _GUARD = 7  # pixels: what filters mix with gaps is left out
 _EDGE = 5  # pixels at the edges, as well
 _RANGE = (0.01, 0.99)  # quantiles that bound the intensity
+_RANGE_ERROR = 0.03  # of the range, by which peaks are flattened: scatter over images
 _SLOPE_ERROR = 0.03  # standard error above which a slope ...
 _RELATIVE_ERROR = 0.5  # ... is unknown, unless this share of it is more
 _EXCESS = 1.3  # of variance over that of white noise: noise may be correlated
@@ -216,7 +217,8 @@ def _intensity_range(bands, usable):
     share = 1 - bands.structure_sd**2 / max(total, 1e-30)
     low, high = np.quantile(structure, _RANGE) - middle
     low, high = middle + np.array([low, high]) * np.sqrt(max(share, 0.0))
-    return float(low), float(high), float(bands.structure_sd)
+    error = np.hypot(bands.structure_sd, _RANGE_ERROR * (high - low))
+    return float(low), float(high), float(error)
 
 
 def _is_turned(pixels, columns):

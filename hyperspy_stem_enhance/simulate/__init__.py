@@ -6,8 +6,9 @@ from .dataset import SimulatedDataset, make_dataset
 from .frames import frame_table
 from .noise import FrameNoise
 from .own_structures import from_atoms, structure_from_atoms
-from .scene import Recipe, Scene, draw_recipe, draw_scene
+from .scene import draw_recipe, draw_scene
 from .structures import STRUCTURES, ProjectedStructure
+from .truth import Recipe, Scene
 
 __all__ = [
     "ARRANGEMENTS",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..noise.parameters import NoiseParameters
+from ..noise.parameters import HRTEMNoiseParameters, NoiseParameters
 from .noise import FrameNoise, frame_noise_from
 
 
@@ -21,9 +21,9 @@ def add_noise(
     ----------
     signal : hyperspy.api.signals.Signal2D
         Images without noise, of any navigation shape; lazy or not.
-    noise : FrameNoise or NoiseParameters
-        In the units of the images. Of `NoiseParameters` the scan and
-        pointwise terms are added, no background.
+    noise : FrameNoise, NoiseParameters or HRTEMNoiseParameters
+        In the units of the images. Of parameters the terms of the noise
+        are added, no background.
     seed : int, default 0
         The noise of a frame depends on the seed and its position in the
         series alone, however the data are chunked.
@@ -60,11 +60,12 @@ def add_noise(
     from ..signals._checks import check_images
 
     check_images(signal)
-    if isinstance(noise, NoiseParameters):
+    if isinstance(noise, NoiseParameters | HRTEMNoiseParameters):
         noise = frame_noise_from(noise)
     if not isinstance(noise, FrameNoise):
         raise TypeError(
-            f"noise={noise!r} is not understood; give a FrameNoise or NoiseParameters."
+            f"noise={noise!r} is not understood; give a FrameNoise, NoiseParameters "
+            "or HRTEMNoiseParameters."
         )
     if fast_axis not in ("x", "y"):
         raise ValueError(f"fast_axis={fast_axis!r} is unknown; use 'x' or 'y'.")

@@ -77,12 +77,11 @@ _BOND_ANGSTROM = (1.5, 3.5)  # spacing of atoms without order
 WITHOUT_STRUCTURE = ("sparse", "random", "empty")
 
 
-def check_arrangement(arrangement):
+def check_arrangement(arrangement, known=ARRANGEMENTS):
     """Raise ValueError unless None or the name of an arrangement."""
-    if arrangement is not None and arrangement not in ARRANGEMENTS:
+    if arrangement is not None and arrangement not in known:
         raise ValueError(
-            f"arrangement={arrangement!r} is unknown; use one of "
-            f"{', '.join(ARRANGEMENTS)}."
+            f"arrangement={arrangement!r} is unknown; use one of {', '.join(known)}."
         )
 
 

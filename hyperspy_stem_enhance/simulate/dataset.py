@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..noise.distribution import NoiseDistribution, distribution_of
-from .arrangements import check_arrangement
 from .frames import NODE, frame_columns, frame_table
 from .lattice import INVENTED, resolve_structures
 from .noise import TERMS
@@ -83,22 +82,25 @@ def make_dataset(
         array: ``(4, 5)`` is four rows of five images, ``()`` one image.
     shape : tuple of int, default (256, 256)
         (rows, columns) of the images, at least 16 each.
-    mode : {"HAADF", "BF"}
-        Bright columns, or dark ones on a bright background.
-    noise : str, NoiseParameters or NoiseCalibration, default "mixed"
+    mode : {"HAADF", "BF", "HRTEM"}
+        Bright columns, dark ones on a bright background, or HRTEM: nuclei,
+        disorder and crystals, as bright spots or by phase contrast.
+    noise : str, parameters or NoiseCalibration, default "mixed"
         "published": drawn around the published table of Li et al.;
         "scanning": its terms over a wide range, displaced rows and strong
         backgrounds; "low-dose": electron counting at 0.2 to 150 electrons
-        per pixel; "mixed": one of these for each image.
-        `NoiseParameters`: exactly those. `NoiseCalibration`, from
+        per pixel; "mixed": one of these for each image. In HRTEM,
+        "camera" in the place of "scanning". `NoiseParameters`, or
+        `HRTEMNoiseParameters` in HRTEM: exactly those. `NoiseCalibration`, from
         ``calibrate_noise`` on images of the same mode: drawn like those of
         its images, exactly those of a single one; see
         :func:`hyperspy_stem_enhance.noise.distribution.distribution_of`.
     seed : int, default 0
         Image i depends on the seed and i alone.
     arrangement : str, optional
-        One of `arrangements.ARRANGEMENTS`, for all images. Drawn for each
-        by default.
+        One of `arrangements.ARRANGEMENTS`, in HRTEM of
+        `nuclei.HRTEM_ARRANGEMENTS`, for all images. Drawn for each by
+        default.
     structures : sequence of str or ProjectedStructure, optional
         Names out of `STRUCTURES`, structures of `from_atoms`, and
         "oblique" for lattices invented at random. By default all names
@@ -144,9 +146,8 @@ def make_dataset(
     shape = tuple(shape)
     _check_size(n, navigation, shape, pixel_size)
     check_mode(mode)
-    check_arrangement(arrangement)
     structures = resolve_structures(structures)
-    source = _NoiseSource.of(noise, seed)
+    source = _NoiseSource.of(noise, seed, mode)
     options = {"mode": mode, "arrangement": arrangement, "structures": structures}
     recipes = [
         draw_recipe(seed, index, noise=source.draw(index), **options)
@@ -186,10 +187,15 @@ class _NoiseSource:
     distribution: NoiseDistribution | None = None
 
     @classmethod
-    def of(cls, noise, seed):
+    def of(cls, noise, seed, mode):
         if getattr(noise, "_signal_type", None) != "NoiseCalibration":
-            check_noise(noise)
+            check_noise(noise, mode)
             return cls(noise, seed)
+        if (noise.mode == "HRTEM") != (mode == "HRTEM"):
+            raise ValueError(
+                f"noise is a calibration of mode {noise.mode!r}, to simulate "
+                f"mode={mode!r}; calibrate images of the mode that is simulated."
+            )
         return cls(None, seed, distribution_of(noise.to_results(), noise.mode))
 
     def draw(self, index):

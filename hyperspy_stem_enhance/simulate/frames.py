@@ -4,13 +4,16 @@ from dataclasses import fields
 
 import numpy as np
 
-from ..noise.parameters import PARAMETER_NAMES
 from .noise import FrameNoise
 
 NODE = "STEM_enhance.simulate"
 _TEXT = ("arrangement", "structure", "zone_axis", "kind")
 NOISE_NAMES = tuple(field.name for field in fields(FrameNoise))
-_BACKGROUND_NAMES = PARAMETER_NAMES[1:3]  # the others are those of the noise
+# Parameters that are no noise, of scanned and of HRTEM frames
+_LEVEL_NAMES = {
+    False: ("background_min", "background_max"),
+    True: ("intensity_min", "intensity_max"),
+}
 
 
 def frame_columns(recipes):
@@ -26,18 +29,23 @@ def frame_columns(recipes):
         ``arrangement``, ``structure``, ``zone_axis`` and ``kind`` (of
         noise) as numbers, which count the text of ``names``;
         ``contrast``, ``background_min``, ``background_max`` and every
-        parameter of `FrameNoise` as floats, NaN where a frame has none.
+        parameter of `FrameNoise` as floats, NaN where a frame has none. Of
+        HRTEM frames ``appearance`` as well, and ``intensity_min`` and
+        ``intensity_max`` for the background.
     """
+    hrtem = any(recipe.appearance for recipe in recipes)
     columns, names = {}, {}
-    for name in _TEXT:  # files hold arrays of numbers best
+    for name in (
+        (*_TEXT, "appearance") if hrtem else _TEXT
+    ):  # files hold arrays of numbers best
         text = [getattr(recipe, name) for recipe in recipes]
         names[name] = sorted(set(text))
         columns[name] = np.array([names[name].index(value) for value in text])
     columns["contrast"] = np.array([float(recipe.contrast) for recipe in recipes])
-    for name in _BACKGROUND_NAMES:
+    for name in _LEVEL_NAMES[hrtem]:
         values = [getattr(recipe.parameters, name, np.nan) for recipe in recipes]
         columns[name] = np.array(values, float)
-    for name in NOISE_NAMES:  # of levels, None becomes NaN
+    for name in NOISE_NAMES:  # None becomes NaN
         values = [getattr(recipe.noise, name) for recipe in recipes]
         columns[name] = np.array(values, float)
     return columns | {"names": names}
@@ -59,7 +67,8 @@ def frame_table(signal):
         the seed makes the frame: ``index``, ``arrangement``,
         ``structure``, ``zone_axis``, ``kind``, ``contrast``,
         ``background_min``, ``background_max`` and the parameters of
-        `FrameNoise`; NaN where a frame has none.
+        `FrameNoise`; NaN where a frame has none. Of HRTEM frames as
+        `frame_columns` has them.
 
     Raises
     ------
@@ -88,9 +97,11 @@ def frame_table(signal):
     # Files keep the columns, but not their order
     columns = node.as_dictionary()
     names = columns.pop("names")
-    for name in _TEXT:
+    for name in names:
         columns[name] = np.array(names[name], object)[columns[name]]
-    order = [*_TEXT, "contrast", *_BACKGROUND_NAMES, *NOISE_NAMES]
+    hrtem = "appearance" in names
+    text = (*_TEXT, "appearance") if hrtem else _TEXT
+    order = [*text, "contrast", *_LEVEL_NAMES[hrtem], *NOISE_NAMES]
     table = pd.DataFrame(columns)[order]
     table.insert(0, "index", np.arange(len(table)))
     shape = tuple(int(n) for n in signal.metadata.get_item(NODE + ".navigation_shape"))

@@ -1,11 +1,11 @@
-"""The noise of scanned images, term by term, as a forward model.
+"""The noise of scanned and of HRTEM images, term by term, as a forward model.
 
-Scan noise and pointwise noise follow Li et al. (CVPR 2025, section 3);
-electron counting, readout noise, displaced rows, the lag after flyback,
-correlated noise, hot pixels and the detector's offset are what real frames
-show beyond them.  `FrameNoise` holds the parameters of all terms for one
-frame and applies them in the order of the recording: beam displaced,
-electrons counted, detector read, digitised.
+Scan noise and pointwise noise follow Li et al. (CVPR 2025, section 3), offsets
+of columns Li et al. (CVPR 2026); electron counting, readout noise, displaced
+rows, the lag after flyback, correlated noise, hot pixels and the detector's
+offset are what real frames show beyond them.  `FrameNoise` holds the parameters
+of all terms for one frame and applies them in the order of the recording: beam
+displaced, electrons counted, detector read, digitised.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ..noise.parameters import HRTEMNoiseParameters
 from ..noise.tukey import draw_tukey_lambda
 from .scan import (
     draw_scan_pattern,
@@ -26,6 +27,7 @@ TERMS = (
     "flyback",
     "scan",
     "row_offset",
+    "column_offset",
     "pointwise",
     "readout",
     "counting",
@@ -49,8 +51,9 @@ class FrameNoise:
         streaks that slow interference draws. Zero in the paper.
     pointwise_slope, pointwise_intercept : float
         SD of the pointwise noise against intensity.
-    pointwise_lambda : float
-        Shape of Tukey's lambda distribution of the pointwise noise.
+    pointwise_lambda : float or None
+        Shape of Tukey's lambda distribution of the pointwise noise; None
+        for a normal distribution.
     electrons_per_unit : float
         Electrons counted per pixel and unit of intensity; infinite where
         counting statistics are not to be simulated.
@@ -60,6 +63,8 @@ class FrameNoise:
         SD of the displacement of the rows, in pixels.
     row_offset_sd : float
         SD of a constant offset of each row.
+    column_offset_sd : float
+        SD of a constant offset of each column.
     flyback, flyback_decay : float
         Displacement at the very start of each row, where the beam still
         comes back from the row before, and distance in which it falls to
@@ -85,11 +90,12 @@ class FrameNoise:
     scan_slant: float = 0.0
     pointwise_slope: float = 0.0
     pointwise_intercept: float = 0.0
-    pointwise_lambda: float = 0.14
+    pointwise_lambda: float | None = 0.14
     electrons_per_unit: float = np.inf
     readout_sd: float = 0.0
     row_jitter: float = 0.0
     row_offset_sd: float = 0.0
+    column_offset_sd: float = 0.0
     flyback: float = 0.0
     flyback_decay: float = 10.0
     hot_pixels: float = 0.0
@@ -202,10 +208,12 @@ class FrameNoise:
         if self.row_offset_sd > 0:
             offsets = rng.normal(0, self.row_offset_sd, (shape[0], 1))
             yield "row_offset", offsets.astype(np.float32)
+        if self.column_offset_sd > 0:
+            offsets = rng.normal(0, self.column_offset_sd, (1, shape[1]))
+            yield "column_offset", offsets.astype(np.float32)
         sd = self.pointwise_slope * image + self.pointwise_intercept
         if np.any(sd > 0):
-            tukey = draw_tukey_lambda(rng, self.pointwise_lambda, shape)
-            yield "pointwise", np.clip(sd, 0, None) * tukey
+            yield "pointwise", np.clip(sd, 0, None) * self._draw_pointwise(rng, shape)
         if self.readout_sd > 0:
             white = rng.standard_normal(shape, np.float32)
             yield "readout", np.float32(self.readout_sd) * white
@@ -213,6 +221,11 @@ class FrameNoise:
             expected = np.clip(image, 0, None) * self.electrons_per_unit
             counted = rng.poisson(expected) / self.electrons_per_unit
             yield "counting", counted.astype(np.float32) - image
+
+    def _draw_pointwise(self, rng, shape):
+        if self.pointwise_lambda is None:
+            return rng.standard_normal(shape, np.float32)
+        return draw_tukey_lambda(rng, self.pointwise_lambda, shape)
 
     def _correlate(self, noise):
         if self.correlation <= 0:
@@ -234,7 +247,15 @@ class FrameNoise:
 
 
 def frame_noise_from(parameters, levels=None):
-    """The noise terms of `NoiseParameters`, without its background."""
+    """The noise terms of parameters, without background or range."""
+    if isinstance(parameters, HRTEMNoiseParameters):
+        return FrameNoise(
+            column_offset_sd=parameters.column_sd,
+            pointwise_slope=parameters.pointwise_slope,
+            pointwise_intercept=parameters.pointwise_intercept,
+            pointwise_lambda=None,
+            levels=levels,
+        )
     return FrameNoise(
         scan_slope=parameters.scan_slope,
         scan_intercept=parameters.scan_intercept,

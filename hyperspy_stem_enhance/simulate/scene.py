@@ -5,13 +5,13 @@ What a frame is to be is drawn first and costs little (`draw_recipe`), so
 that a data set can be described before any of it is simulated.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
-from ..noise.parameters import MODES, NoiseParameters
-from .arrangements import arrange_columns, check_arrangement, choose_arrangement
+from ..noise.parameters import NOISE_MODES, parameter_class
+from .arrangements import arrange_columns, choose_arrangement
 from .background import draw_published_background, draw_strong_background
+from .hrtem import draw_hrtem_recipe, draw_hrtem_scene
+from .hrtem_noise import HRTEM_NOISE_KINDS
 from .kinds import (
     NOISE_KINDS,
     choose_kind,
@@ -19,133 +19,11 @@ from .kinds import (
     draw_parameters,
     draw_scanning_noise,
 )
-from .noise import FrameNoise, frame_noise_from
+from .noise import frame_noise_from
 from .render import render_columns
+from .truth import Recipe, Scene
 
 _MARGIN = 8  # pixels, so that displaced rows bring in what lies beside
-_NARROW = 0.4  # SD of dots and of narrow columns, relative to the column's
-_LEAST_SIGMA = 1.0  # pixels
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a frame is to be, before it is simulated.
-
-    Attributes
-    ----------
-    arrangement : str
-        One of `arrangements.ARRANGEMENTS`.
-    structures : tuple of ProjectedStructure
-        None, one or two.
-    kind : str
-        Kind of noise: "published", "scanning", "low-dose" or "given".
-    contrast : float
-        Height of the brightest columns.
-    parameters : NoiseParameters or None
-        Background and noise, of the kinds "published" and "given".
-    noise : FrameNoise
-        The terms of the noise and their parameters.
-    """
-
-    arrangement: str
-    structures: tuple
-    kind: str
-    contrast: float
-    parameters: NoiseParameters | None
-    noise: FrameNoise
-
-    @property
-    def structure(self):
-        """Names of the structures, joined by " | "; empty without any."""
-        return " | ".join(structure.name for structure in self.structures)
-
-    @property
-    def zone_axis(self):
-        """Zone axes of the structures as "[uvw]", joined by " | "."""
-        axes = ("[" + " ".join(map(str, s.zone_axis)) + "]" for s in self.structures)
-        return " | ".join("" if axis == "[]" else axis for axis in axes)
-
-
-@dataclass
-class Scene:
-    """A simulated frame and its truth.
-
-    Attributes
-    ----------
-    noisy : numpy.ndarray of float32, shape (h, w)
-        What the microscope would record.
-    clean : numpy.ndarray of float32, shape (h, w)
-        The columns alone, bright on zero in every mode.
-    background : numpy.ndarray of float32, shape (h, w)
-        What remains without columns and noise.
-    columns : numpy.ndarray of float32, shape (m, 4)
-        y, x, intensity (height in the image's units) and sigma of all
-        columns, those just outside of the frame among them; y, x and
-        sigma in pixels.
-    noise : FrameNoise
-        The noise that was applied.
-    kind, arrangement : str
-        Kind of noise, and name of the arrangement.
-    recipe : Recipe
-        All that was drawn for the frame as a whole.
-    terms : dict of str to numpy.ndarray of float32, shape (h, w)
-        The terms of the noise (`noise.TERMS`) if they were asked for,
-        else empty. With background and columns they add up to `noisy`.
-    """
-
-    noisy: np.ndarray
-    clean: np.ndarray
-    background: np.ndarray
-    columns: np.ndarray
-    noise: FrameNoise
-    kind: str
-    arrangement: str
-    recipe: Recipe
-    terms: dict = field(default_factory=dict)
-
-    @property
-    def positions(self):
-        """Those of `columns` whose centres are inside the frame.
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (n, 4)
-        """
-        y, x = self.columns[:, :2].T
-        height, width = self.clean.shape
-        return self.columns[(y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)]
-
-    @property
-    def label(self):
-        """A dot at each column: what networks that find columns learn.
-
-        Gaussian dots of height 1 at the columns of `positions`, with 0.4
-        of the column's SD and at least 1 pixel, so that dots of columns
-        that overlap stay apart; where dots overlap the sum is cut at 1.
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (h, w)
-        """
-        dots = self._narrow_columns(self.positions, 1.0)
-        return np.minimum(dots, 1, out=dots)
-
-    @property
-    def narrow(self):
-        """The columns of `clean`, as high but narrower: super-resolution.
-
-        They have 0.4 of their SD, and at least 1 pixel.
-
-        Returns
-        -------
-        numpy.ndarray of float32, shape (h, w)
-        """
-        return self._narrow_columns(self.columns, self.columns[:, 2])
-
-    def _narrow_columns(self, columns, heights):
-        sigmas = np.maximum(_NARROW * columns[:, 3], _LEAST_SIGMA)
-        heights = np.broadcast_to(heights, sigmas.shape)
-        return render_columns(columns[:, :2], heights, sigmas, self.clean.shape)
 
 
 def draw_scene(
@@ -167,17 +45,22 @@ def draw_scene(
         The frame depends on both and on nothing else.
     shape : tuple of int, default (256, 256)
         (rows, columns).
-    mode : {"HAADF", "BF"}
-        Bright columns, or dark ones on a bright background.
-    noise : str or NoiseParameters, default "mixed"
+    mode : {"HAADF", "BF", "HRTEM"}
+        Bright columns, dark ones on a bright background, or phase contrast
+        (`hrtem`).
+    noise : str, NoiseParameters or HRTEMNoiseParameters, default "mixed"
         "published": drawn around the published table; "scanning": its
         terms over a wide range, displaced rows, strong backgrounds;
         "low-dose": electron counting at 0.2 to 150 electrons per pixel;
         "mixed": one of these per frame. `NoiseParameters`: exactly those,
         but for the height of columns that would be darker than black;
-        few columns brighter than all others do not count.
+        few columns brighter than all others do not count. In HRTEM,
+        "camera" stands for "scanning": the paper's terms over a wide
+        range, blur between pixels; "low-dose" is up to 150 electrons per
+        pixel, and as few as show columns at all.
     arrangement : str, optional
-        One of `arrangements.ARRANGEMENTS`; drawn by default.
+        One of `arrangements.ARRANGEMENTS`, in HRTEM of
+        `nuclei.HRTEM_ARRANGEMENTS`; drawn by default.
     structures : sequence of str or ProjectedStructure, optional
         Names out of `structures.STRUCTURES`, structures of one's own, and
         "oblique" for lattices invented at random. By default all.
@@ -204,6 +87,8 @@ def draw_scene(
     """
     rng = np.random.default_rng([seed, index])
     recipe = _draw_recipe(rng, mode, noise, arrangement, structures)
+    if mode == "HRTEM":
+        return draw_hrtem_scene(rng, recipe, shape, pixel_size, terms)
     padded = (shape[0] + 2 * _MARGIN, shape[1] + 2 * _MARGIN)
     columns = arrange_columns(
         rng, padded, recipe.arrangement, recipe.structures, mode, pixel_size
@@ -234,8 +119,9 @@ def draw_recipe(
 
 def _draw_recipe(rng, mode, noise, arrangement, structures):
     check_mode(mode)
-    check_noise(noise)
-    check_arrangement(arrangement)
+    check_noise(noise, mode)
+    if mode == "HRTEM":
+        return draw_hrtem_recipe(rng, noise, arrangement, structures)
     arrangement, chosen = choose_arrangement(rng, arrangement, structures)
     kind = choose_kind(rng, noise) if isinstance(noise, str) else "given"
     if kind in ("published", "given"):
@@ -314,16 +200,19 @@ def _gain(columns, clean, recipe):
 
 def check_mode(mode):
     """Raise ValueError unless `mode` is one this package simulates."""
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")
-
-
-def check_noise(noise):
-    """Raise ValueError unless `noise` is a kind or parameters of noise."""
-    if isinstance(noise, str) and noise in NOISE_KINDS:
-        return
-    if not isinstance(noise, NoiseParameters):
+    if mode not in NOISE_MODES:
         raise ValueError(
-            f"noise={noise!r} is not understood; use one of "
-            f"{', '.join(NOISE_KINDS)} or a NoiseParameters."
+            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
+        )
+
+
+def check_noise(noise, mode="HAADF"):
+    """Raise ValueError unless `noise` is a kind or parameters of noise."""
+    kinds = HRTEM_NOISE_KINDS if mode == "HRTEM" else NOISE_KINDS
+    if isinstance(noise, str) and noise in kinds:
+        return
+    if not isinstance(noise, parameter_class(mode)):
+        raise ValueError(
+            f"noise={noise!r} is not understood; use one of {', '.join(kinds)} or, "
+            f"for mode={mode!r}, {parameter_class(mode).__name__}."
         )

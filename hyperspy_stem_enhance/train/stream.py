@@ -37,7 +37,7 @@ class SimulatedBatches(IterableDataset):
     noise : str or NoiseParameters, default "mixed"
         As for `simulate.scene.draw_scene`.
     modes : sequence of str
-        Modes to draw from, evenly.
+        Modes to draw from, evenly; "HRTEM" is one of them.
     own_noise : noise.distribution.NoiseDistribution, optional
         Noise and mode of half of the batches.
     n_outputs : int, default 1
@@ -96,8 +96,10 @@ class SimulatedBatches(IterableDataset):
                 noise,
                 structures=TRAINING_STRUCTURES,
             )
+            # networks are given bright columns; of HRTEM images a user says so
+            dark = scene.recipe.appearance == "dark"
             try:
-                frame = normalise_frame(scene.noisy, mode)
+                frame = normalise_frame(scene.noisy, "BF" if dark else mode)
             except ValueError:
                 index += 512
                 continue

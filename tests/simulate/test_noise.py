@@ -30,6 +30,7 @@ EVERYTHING = FrameNoise(
     readout_sd=2,
     row_jitter=0.5,
     row_offset_sd=3,
+    column_offset_sd=2,
     flyback=3,
     flyback_decay=8,
     hot_pixels=0.01,
@@ -152,11 +153,31 @@ def test_terms_add_up_to_what_is_applied(rng):
 
 @pytest.mark.parametrize(
     ("parameter", "term"),
-    [("readout_sd", "readout"), ("row_offset_sd", "row_offset"), ("offset", "offset")],
+    [
+        ("readout_sd", "readout"),
+        ("row_offset_sd", "row_offset"),
+        ("column_offset_sd", "column_offset"),
+        ("offset", "offset"),
+    ],
 )
 def test_a_term_is_that_of_its_parameter(rng, parameter, term):
     terms = FrameNoise(**{parameter: 3.0}).terms(rng, np.full((64, 64), 50.0))
     assert [name for name in TERMS if terms[name].any()] == [term]
+
+
+def test_all_pixels_of_a_column_share_its_offset(rng):
+    noisy = FrameNoise(column_offset_sd=2.0).apply(rng, np.full((20, 4000), 9.0))
+    assert np.ptp(noisy, axis=0).max() == 0
+    assert noisy.std() == pytest.approx(2, rel=0.05)
+
+
+def test_pointwise_noise_without_a_shape_is_normal(rng):
+    noise = FrameNoise(
+        pointwise_slope=0.1, pointwise_intercept=2, pointwise_lambda=None
+    )
+    noisy = noise.apply(rng, np.full((400, 400), 30.0))
+    assert noisy.std() == pytest.approx(5, rel=0.01)
+    assert kurtosis(noisy.ravel()) == pytest.approx(0, abs=0.05)
 
 
 def test_faults_are_rare_and_bounded(rng):
