@@ -1,6 +1,7 @@
 """Speed and memory of enhancement, as ratios measured side by side in one run.
 
-    python benchmarks/inference.py [network] [stack] [memory] [tiles] [frame] [import]
+    python benchmarks/inference.py [network] [stack] [memory] [tiles] [frame] [seams]
+        [import]
 
 Without a name all parts are run.  Each ratio is the median over rounds in
 which both sides take turns, so that a change of the machine's load meets
@@ -199,23 +200,46 @@ def measure_tiles(n=12, side=512):
 
 
 def measure_frame(side=4096):
-    """Time and memory of one large frame, and whether its tiles show."""
-    from hyperspy_stem_enhance.enhance.run import enhance_frames
-    from hyperspy_stem_enhance.simulate.scene import draw_scene
-
+    """Time and memory of one large frame."""
     seconds, peak = _run_apart(_FRAME.format(side=side))
-    scene = draw_scene(SEED, 5, (side, side), noise="published", arrangement="lattice")
-    shift = 96  # half of what separates neighbouring tiles
-    one = enhance_frames(scene.noisy[None])[0, shift:, shift:]
-    other = enhance_frames(scene.noisy[None, shift:, shift:])[0]
-    inside = (slice(160, -160),) * 2
-    difference = np.abs(one - other)[inside] / np.ptp(one)
     print(
         f"\nFrame of {side}² with sfin-fast: {seconds:.0f} s, peak {peak:.2f} GB above "
-        f"the image in memory. Two tilings shifted by {shift} pixels differ by "
-        f"{np.quantile(difference, 0.999):.2%} of the range at the 99.9th percentile, "
-        f"{difference.max():.2%} at most."
+        "the image in memory."
     )
+
+
+def measure_seams(side=1024):
+    """Whether the tiles of a large frame show, against what is wrong anyway."""
+    from hyperspy_stem_enhance.enhance.run import enhance_frames
+    from hyperspy_stem_enhance.enhance.tiling import OVERLAP, TILE
+    from hyperspy_stem_enhance.simulate.scene import draw_scene
+
+    shift = (TILE - OVERLAP) // 2  # half of what separates neighbouring tiles
+    inside = (slice(160, -160),) * 2
+    print(
+        f"\n| lattice, {side}² | noise | two tilings differ by, 99.9th percentile | RMS "
+        "| RMS error against the truth |\n|---|---|---|---|---|"
+    )
+    for structure, noise in (
+        ("SrTiO3 [001]", "published"),
+        ("SrTiO3 [001]", "low-dose"),
+        ("Si [110]", "scanning"),
+        ("Pt [001]", "published"),
+    ):
+        scene = draw_scene(
+            SEED, 5, (side, side), "HAADF", noise, "lattice", [structure]
+        )
+        one = enhance_frames(scene.noisy[None], scale=1)[0, shift:, shift:]
+        other = enhance_frames(scene.noisy[None, shift:, shift:], scale=1)[0]
+        span = np.ptp(one)
+        difference = np.abs(one - other)[inside] / span
+        error = (one - scene.clean[shift:, shift:])[inside] / span
+        print(
+            f"| {structure} | {noise} | {np.quantile(difference, 0.999):.1%} | "
+            f"{np.sqrt(np.mean(difference**2)):.2%} | "
+            f"{np.sqrt(np.mean(error**2)):.2%} |",
+            flush=True,
+        )
 
 
 def measure_import(rounds):
@@ -238,7 +262,7 @@ def measure_import(rounds):
 def main():
     """Run the chosen parts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = ("network", "stack", "memory", "tiles", "frame", "import")
+    parts = ("network", "stack", "memory", "tiles", "frame", "seams", "import")
     parser.add_argument("parts", nargs="*", help=", ".join(parts))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--gigabytes", type=float, default=1)
@@ -258,6 +282,8 @@ def main():
         measure_tiles()
     if "frame" in chosen:
         measure_frame()
+    if "seams" in chosen:
+        measure_seams()
     if "import" in chosen:
         measure_import(arguments.rounds)
 
