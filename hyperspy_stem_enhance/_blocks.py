@@ -23,6 +23,8 @@ class SetupError(ValueError):
 
 def run_block(
     block,
+    beside=None,
+    *,
     function,
     kwargs,
     describe,
@@ -34,7 +36,6 @@ def run_block(
     ragged,
     shape,
     result_dtype,
-    beside=None,
     block_info=None,
 ):
     """Run the function on the batches of one block; dask calls this."""

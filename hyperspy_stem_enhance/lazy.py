@@ -249,10 +249,10 @@ def _map_blocks(blocks, output, size, dtype, beside=None, **settings):
         shape = (0, size)
         layout = {"drop_axis": signal_axes, "chunks": nav}
     ndim = len(nav) + {"image": 2, "vector": 1, "ragged": 0}[output]
-    if beside is not None:
-        layout["beside"] = _beside_frames(beside, nav)
+    arrays = [] if beside is None else [_beside_frames(beside, nav)]
     return blocks.map_blocks(
         _blocks.run_block,
+        *arrays,
         **layout,
         # With meta, dask does not call the function to learn what it returns
         meta=np.empty((0,) * ndim, object if output == "ragged" else dtype),

@@ -17,7 +17,7 @@ _WIDTH_RANGE = 2.5
 _DAMPING = 1e-3
 # Standard deviation of the logarithm of widths around their start: decides where
 # noise leaves them open.
-_WIDTH_ERROR = 0.3
+_WIDTH_ERROR = 0.15
 # Widths may be this many times less exact than positions.
 _WIDTH_MATTERS = 5
 _SOLVER_STEPS, _SOLVER_TOLERANCE = 30, 1e-2

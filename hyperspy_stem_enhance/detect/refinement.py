@@ -95,7 +95,7 @@ def refine_positions(
     -----
     Least squares with the inverse variances of the pixels as weights, by
     Levenberg-Marquardt steps for all columns together. The logarithm of a
-    width is drawn to that of the typical one with a tolerance of 0.3,
+    width is drawn to that of the typical one with a tolerance of 0.15,
     which matters at a few electrons per column.
 
     The standard errors are those of the fit, with all its parameters free
