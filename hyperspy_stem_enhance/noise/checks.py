@@ -25,6 +25,11 @@ _WRONG_AXIS = (
     "noise correlated along the columns of the array instead of the rows (is the fast "
     'scan axis vertical?): calibrate with fast_axis="y", or "x" if that was given'
 )
+_CORRELATED_HRTEM = (
+    "noise correlated between neighbouring pixels (the point spread of the camera, or "
+    "filtered, resampled or binned?): the pointwise noise found with the structure "
+    "removed is its uncorrelated part alone; give atom_free to measure all of it"
+)
 _WRONG_AXIS_HRTEM = (
     "noise that is the same along the rows of the array instead of the columns (is the "
     'image turned?): calibrate with fast_axis="y", or "x" if that was given'
@@ -70,10 +75,11 @@ class ImageChecks:
             What the image has, by its kind: "correlated", "clipped",
             "hot", "fast_axis".
         """
+        hrtem = mode == "HRTEM"
         found = {}
         up_to = "up to " if at_most else ""
         if self.correlated:
-            found["correlated"] = _CORRELATED
+            found["correlated"] = _CORRELATED_HRTEM if hrtem else _CORRELATED
         ends = [
             f"{up_to}{share:.2g} % of the pixels at the {end} value"
             for share, end in (
@@ -93,7 +99,7 @@ class ImageChecks:
                 f"{up_to}{self.hot_pixels} {pixels} far outside the range of all others"
             )
         if self.wrong_axis:
-            found["fast_axis"] = _WRONG_AXIS_HRTEM if mode == "HRTEM" else _WRONG_AXIS
+            found["fast_axis"] = _WRONG_AXIS_HRTEM if hrtem else _WRONG_AXIS
         return found
 
 

@@ -49,8 +49,9 @@ class CalibrationResult:
     checks : ImageChecks
         What `notes` puts in words.
     columns : numpy.ndarray of float, shape (w,), or None
-        Offset of each column of an HRTEM image; None for others, and NaN
-        where there is nothing to measure it on.
+        Offset of each column of an HRTEM image, drawn towards zero as much
+        as it is uncertain; None for others, and NaN where there is nothing
+        to measure it on.
     """
 
     parameters: NoiseParameters | HRTEMNoiseParameters

@@ -1,0 +1,50 @@
+import numpy as np
+import torch
+
+from hyperspy_stem_enhance.models.architectures import build_network
+from hyperspy_stem_enhance.models.scgn import SCGN_FAST
+from hyperspy_stem_enhance.simulate import draw_scene
+from hyperspy_stem_enhance.train.loop import total_loss
+from hyperspy_stem_enhance.train.stream import SimulatedBatches
+
+
+def test_batches_of_hrtem_frames():
+    stream = SimulatedBatches(3, modes=("HRTEM",), n_outputs=3)
+    noisy, truths = stream.draw_batch(0)
+    assert noisy.shape == (8, 1, 128, 128)
+    assert truths.shape == (8, 3, 128, 128)
+    assert noisy.dtype == truths.dtype == torch.float32
+    again = SimulatedBatches(3, modes=("HRTEM",), n_outputs=3).draw_batch(0)
+    torch.testing.assert_close(noisy, again[0], rtol=0, atol=0)
+
+
+def test_columns_are_bright_whatever_the_contrast():
+    """Noise aside, inputs and truths of dark columns go together as well."""
+    stream = SimulatedBatches(3, modes=("HRTEM",))
+    correlation = {"bright": [], "dark": [], "spots": []}
+    for number in range(0, 16, 4):
+        noisy, truths = stream.draw_batch(number)
+        for index in range(len(noisy)):
+            recipe = draw_scene(3, number * 1024 + index, (128, 128), "HRTEM").recipe
+            x, y = noisy[index, 0].numpy(), truths[index, 0].numpy()
+            if y.max() > 0:
+                found = np.corrcoef(x.ravel(), y.ravel())[0, 1]
+                correlation[recipe.appearance].append(found)
+    for found in correlation.values():
+        assert np.median(found) > 0.1
+
+
+def test_scgn_learns_from_it():
+    torch.manual_seed(0)
+    network = build_network({**SCGN_FAST, "width": 16, "n_blocks": 1}).train()
+    optimizer = torch.optim.Adam(network.parameters(), 3e-3)
+    stream = SimulatedBatches(5, modes=("HRTEM",), n_outputs=3)
+    noisy, truths = (part[:4] for part in stream.draw_batch(0))
+    losses = []
+    for _ in range(12):
+        loss = total_loss(network(noisy), truths)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.8 * losses[0]
