@@ -217,7 +217,7 @@ def measure_seams(side=1024):
     shift = (TILE - OVERLAP) // 2  # half of what separates neighbouring tiles
     inside = (slice(160, -160),) * 2
     print(
-        f"\n| lattice, {side}² | noise | two tilings differ by, 99.9th percentile | RMS "
+        f"\n| lattice, {side}² | noise | two tilings differ: 99.9th percentile | RMS "
         "| RMS error against the truth |\n|---|---|---|---|---|"
     )
     for structure, noise in (
