@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hyperspy_stem_enhance.noise import (
+    MODES,
     PARAMETER_NAMES,
     PUBLISHED_PARAMETERS,
     NoiseParameters,
@@ -226,15 +227,14 @@ def main():
     parser.add_argument("--n", type=int, default=200, help="images per mode")
     parser.add_argument("--seed", type=int, default=SEED)
     arguments = parser.parse_args()
-    modes = tuple(PUBLISHED_PARAMETERS)
-    measured = {mode: measure(mode, arguments.n, arguments.seed) for mode in modes}
+    measured = {mode: measure(mode, arguments.n, arguments.seed) for mode in MODES}
     print(f"Simulated, {arguments.n} images per mode, seed {arguments.seed}.")
     print("Median absolute error (bias), images that do not identify it\n")
-    columns = [f"{mode}, {method}" for mode in modes for method in METHODS]
+    columns = [f"{mode}, {method}" for mode in MODES for method in METHODS]
     print_table(["", "target", *columns], score_table(measured))
     print("\nShare of true errors below the stated standard error (68 % expected),")
     print("and 68.3rd percentile of true over stated error (1 expected)\n")
-    print_table(["", *modes], coverage_table(measured))
+    print_table(["", *MODES], coverage_table(measured))
 
 
 if __name__ == "__main__":
