@@ -9,7 +9,7 @@ import numpy as np
 
 from hyperspy_stem_enhance.detect.columns import detect_columns
 from hyperspy_stem_enhance.enhance.run import enhance_frames
-from hyperspy_stem_enhance.noise.parameters import PUBLISHED_PARAMETERS
+from hyperspy_stem_enhance.noise.parameters import MODES, PUBLISHED_PARAMETERS
 from hyperspy_stem_enhance.simulate.background import draw_smooth_background
 from hyperspy_stem_enhance.simulate.noise import FrameNoise, frame_noise_from
 
@@ -52,7 +52,7 @@ def main():
     print("Invented atoms per 256 x 256 image: mean (most in one image)\n")
     print("| noise | mode | with the raw image | enhanced image alone |")
     print("|---|---|---|---|")
-    for mode in PUBLISHED_PARAMETERS:
+    for mode in MODES:
         counts = {}
         for kind, image in noise_fields(mode, arguments.images):
             enhanced = enhance_frames(image[None], mode=mode)[0]
