@@ -5,6 +5,7 @@ from .arrangements import ARRANGEMENTS
 from .dataset import SimulatedDataset, make_dataset
 from .frames import frame_table
 from .noise import FrameNoise
+from .nuclei import HRTEM_ARRANGEMENTS
 from .own_structures import from_atoms, structure_from_atoms
 from .scene import draw_recipe, draw_scene
 from .structures import STRUCTURES, ProjectedStructure
@@ -12,6 +13,7 @@ from .truth import Recipe, Scene
 
 __all__ = [
     "ARRANGEMENTS",
+    "HRTEM_ARRANGEMENTS",
     "STRUCTURES",
     "FrameNoise",
     "ProjectedStructure",
