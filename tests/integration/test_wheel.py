@@ -77,7 +77,17 @@ def test_metadata(contents):
     assert metadata["Version"] == hyperspy_stem_enhance.__version__
     assert metadata["License-Expression"] == "GPL-3.0-or-later"
     assert metadata["Requires-Python"] == ">=3.11"
-    extras = {"abtem", "all", "benchmarks", "dev", "docs", "tests", "tracking"}
+    extras = {
+        "abtem",
+        "all",
+        "benchmarks",
+        "cluster",
+        "dev",
+        "docs",
+        "parquet",
+        "tests",
+        "tracking",
+    }
     assert extras == set(metadata.get_all("Provides-Extra"))
     (licence,) = (name for name in contents if name.endswith("/LICENSE"))
     assert b"GNU GENERAL PUBLIC LICENSE" in contents[licence]
