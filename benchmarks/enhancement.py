@@ -13,75 +13,34 @@ import argparse
 from itertools import count
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-from scipy.signal import wiener
-from skimage.restoration import denoise_bilateral
 
+from hyperspy_stem_enhance.benchmark.classical import (
+    FILTERS,
+    assisted,
+    best_candidate,
+)
+from hyperspy_stem_enhance.benchmark.tables import reference
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import psnr, ssim
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 from hyperspy_stem_enhance.simulate.structures import HELD_OUT_STRUCTURES
 
 SEED = 20260
-BACKGROUND_WIDTHS = (6, 9, 13, 20, 30, 45)  # SD of the Gaussian, pixels
-
-
-def gaussian_candidates(image):
-    """Gaussian blurs over the widths that columns have."""
-    for sigma in (0.5, 0.8, 1.2, 1.6, 2, 2.5, 3, 4, 5, 6):
-        yield gaussian_filter(image, sigma)
-
-
-def wiener_candidates(image):
-    """Adaptive Wiener filters over windows."""
-    for size in (3, 5, 7, 9, 13, 17):
-        yield wiener(image, size)
-
-
-def bilateral_candidates(image):
-    """Bilateral filters over widths in space and intensity."""
-    low, span = image.min(), np.ptp(image)
-    for sigma_space in (1.5, 3):
-        for sigma_color in (0.1, 0.3):
-            filtered = denoise_bilateral(
-                (image - low) / span, 9, sigma_color, sigma_space
-            )
-            yield filtered * span + low
-
 
 CLASSICAL = {
-    "Gaussian blur": gaussian_candidates,
-    "Wiener": wiener_candidates,
-    "bilateral": bilateral_candidates,
+    "Gaussian blur": FILTERS["Gaussian"],
+    "Wiener": FILTERS["Wiener"],
+    "bilateral": FILTERS["bilateral"],
+    "non-local means": FILTERS["non-local means"],
+    "total variation": FILTERS["total variation"],
+    "ABSF": FILTERS["ABSF"],
 }
 
 
 def best_of(images, truth):
     """PSNR and SSIM of the image with the best PSNR."""
-    best = max(images, key=lambda image: float(psnr(image, truth)))
+    best = best_candidate(images, truth)
     return float(psnr(best, truth)), float(ssim(best, truth))
-
-
-def assisted(candidates, truth):
-    """Each candidate with every background removed, fitted to the truth."""
-    for candidate in candidates:
-        flat = [candidate]
-        flat += [candidate - gaussian_filter(candidate, w) for w in BACKGROUND_WIDTHS]
-        for image in flat:
-            deviation = image - image.mean()
-            slope = np.vdot(deviation, truth) / max(np.vdot(deviation, deviation), 1e-9)
-            yield slope * deviation + truth.mean()
-
-
-def reference(scene, mode):
-    """The truth as the paper has it: columns on a flat background.
-
-    Dark columns on the brightest background for BF, so that a filter that
-    keeps the sense of the image is compared with an image of that sense.
-    """
-    if mode == "BF":
-        return scene.background.max() - scene.clean
-    return scene.clean
 
 
 def measure(mode, noise, n_images):

@@ -18,7 +18,6 @@ import numpy as np
 from .. import __version__
 from ..enhance.normalise import normalise_frame
 from ..metrics import psnr, ssim
-from ..noise.parameters import MODES
 from ..simulate.scene import draw_scene
 from ..simulate.structures import HELD_OUT_STRUCTURES
 from .classical import FILTERS, assisted, best_candidate
@@ -26,6 +25,7 @@ from .report import write_report
 
 TEST_SEED = 314159  # never one of a training
 _SIDE = 256  # pixels of a test image, as in the paper
+_MODES = ("HAADF", "BF")  # those of the paper
 
 SIZES = {
     "paper": {
@@ -264,7 +264,7 @@ def _measure(folder, settings, name, measure, report):
     known = {(line["mode"], line["index"]): line["scores"] for line in _parse(lines)}
     row = {}
     with open(path, "a") as file:
-        for mode in MODES:
+        for mode in _MODES:
             for index, scene in held_out_scenes(settings, mode):
                 if (mode, index) not in known:
                     scores = measure(scene, mode)
@@ -289,35 +289,45 @@ def _parse(lines):
 
 def _train(folder, settings, name, architecture, options, report):
     """Train a row to its end; None where the minutes are over before."""
-    import torch
-
     from ..train.loop import averaged_network, train
 
-    checkpoint = train(
-        folder / "trainings" / _file_name(name),
-        architecture,
-        settings.n_steps,
-        seed=settings.seed,
-        noise=settings.noise,
-        batch_factor=settings.batch_factor,
-        report=lambda line: report(f"{name}: {line}"),
-        checkpoint_every=100,
-        **options,
-    )
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    if state["step"] < settings.n_steps:
-        report(
-            f"{name}: stopped at step {state['step']}; the same command goes on there"
+    run = folder / "trainings" / _file_name(name)
+    step, minutes = _progress(run)
+    if step < settings.n_steps:
+        train(
+            run,
+            architecture,
+            settings.n_steps,
+            seed=settings.seed,
+            noise=settings.noise,
+            batch_factor=settings.batch_factor,
+            report=lambda line: report(f"{name}: {line}"),
+            checkpoint_every=100,
+            **options,
         )
+        step, minutes = _progress(run)
+    if step < settings.n_steps:
+        report(f"{name}: stopped at step {step}; the same command goes on there")
         return None, None
-    network = averaged_network(checkpoint)
+    network = averaged_network(run / "checkpoint.pt")
     training = {
         "architecture": architecture,
         "parameters": sum(p.numel() for p in network.parameters()),
-        "minutes": round(state["minutes"], 2),
+        "minutes": round(minutes, 2),
         "device": options["device"],
     }
     return network, training
+
+
+def _progress(run):
+    """Steps and minutes of a training so far."""
+    import torch
+
+    checkpoint = run / "checkpoint.pt"
+    if not checkpoint.exists():
+        return 0, 0.0
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return state["step"], state["minutes"]
 
 
 def _file_name(name):

@@ -63,10 +63,10 @@ def _plot_distribution(ax, report):
     )
     x = np.linspace(-_FAR, _FAR, 200)
     density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-    ax.plot(x, density, "k", label="normal distribution of the measured SD")
+    ax.plot(x, density, "k", label="normal")
     ax.set_xlabel("removed / SD of the measured noise")
     ax.set_title(f"ratio of the SDs: {report.sd_ratio:.2f} (1)", fontsize="small")
-    ax.legend(fontsize="x-small", loc="lower center", framealpha=0.9)
+    ax.legend(fontsize="x-small", loc="upper right")
 
 
 def _plot_correlation(ax, removed):
