@@ -29,6 +29,8 @@ _OF_ERROR, _TINY = 0.1, 1e-30
 # Columns that are inverted together, and memory for these matrices.
 _CLUSTER, _CLUSTER_BYTES = 8, 2**25
 _RIDGE = 1e-8
+# Squared correlations of all parameters below this do not matter for an error.
+_UNCOUPLED = 1e-3
 # Rises of the cost by less than this part are no reason to take a step back.
 _ROUNDING = 1e-4
 
@@ -125,9 +127,12 @@ class NormalMatrix:
             return neighbours
         inverse = np.linalg.inv(self.diagonal)
         i, j = self.pairs.T
-        strength = np.einsum(
-            "nab,nbc,ncd,nad->n", inverse[i], self.blocks, inverse[j], self.blocks
-        )
+        # Squared correlation between the parameters of both
+        left = inverse[i] @ self.blocks
+        right = self.blocks @ inverse[j]
+        strength = np.sum(left * right, axis=(1, 2))
+        coupled = strength > _UNCOUPLED
+        i, j, strength = i[coupled], j[coupled], strength[coupled]
         rows, columns = np.concatenate([i, j]), np.concatenate([j, i])
         order = np.lexsort((-np.tile(strength, 2), rows))
         rows, columns = rows[order], columns[order]
