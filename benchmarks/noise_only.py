@@ -7,8 +7,9 @@ import argparse
 
 import numpy as np
 
-from hyperspy_stem_enhance.detect.columns import detect_columns
+from hyperspy_stem_enhance.detect.columns import detect_classically, detect_columns
 from hyperspy_stem_enhance.enhance.run import enhance_frames
+from hyperspy_stem_enhance.models.registry import outputs
 from hyperspy_stem_enhance.noise.parameters import MODES, PUBLISHED_PARAMETERS
 from hyperspy_stem_enhance.simulate.background import draw_smooth_background
 from hyperspy_stem_enhance.simulate.noise import FrameNoise, frame_noise_from
@@ -44,29 +45,37 @@ def noise_fields(mode, n_images):
             yield kind, noise.apply(rng, image)
 
 
+def found_by(image, mode, model):
+    """Numbers of columns found in each way."""
+    wanted = ("enhanced", "detection")
+    known = [name for name in wanted if name in outputs(model)]
+    results = enhance_frames(image[None], model, mode, output=tuple(known))
+    enhanced = results[0][0]
+    dots = results[1][0] if len(known) > 1 else None
+    return (
+        len(detect_columns(enhanced, image, mode, probability=dots)),
+        len(detect_columns(enhanced, mode=mode, probability=dots)),
+        len(detect_classically(image, mode)),
+    )
+
+
 def main():
     """Print a table in Markdown."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--images", type=int, default=25, help="per kind and mode")
+    parser.add_argument("--model", default="auto")
     arguments = parser.parse_args()
     print("Invented atoms per 256 x 256 image: mean (most in one image)\n")
-    print("| noise | mode | with the raw image | enhanced image alone |")
-    print("|---|---|---|---|")
+    print("| noise | mode | with the raw image | enhanced image alone | classical |")
+    print("|---|---|---|---|---|")
     for mode in MODES:
         counts = {}
         for kind, image in noise_fields(mode, arguments.images):
-            enhanced = enhance_frames(image[None], mode=mode)[0]
-            found = (
-                len(detect_columns(enhanced, raw=image, mode=mode)),
-                len(detect_columns(enhanced, mode=mode)),
-            )
+            found = found_by(image, mode, arguments.model)
             counts.setdefault(kind, []).append(found)
-        for kind, pairs in counts.items():
-            with_raw, alone = np.array(pairs).T
-            print(
-                f"| {kind} | {mode} | {with_raw.mean():.2f} ({with_raw.max()}) "
-                f"| {alone.mean():.2f} ({alone.max()}) |"
-            )
+        for kind, numbers in counts.items():
+            cells = [f"{n.mean():.2f} ({n.max()})" for n in np.array(numbers).T]
+            print(f"| {kind} | {mode} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

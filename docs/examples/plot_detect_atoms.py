@@ -53,6 +53,15 @@ adf.plot(colorbar=False)
 adf.add_marker(adf_atoms.to_markers(sizes=3, color="orange"))
 
 # %%
+# By filters alone, without a network, or in a part of the image:
+
+roi = hs.roi.RectangularROI(left=1.0, top=1.0, right=2.5, bottom=2.5)  # nm
+(
+    adf.detect_atoms(method="classical").n_atoms,
+    adf.detect_atoms(roi=roi).n_atoms,
+)
+
+# %%
 # Two kinds of columns
 # --------------------
 # The intensities of the dark-field image fall into two groups.

@@ -1,43 +1,38 @@
-"""Atom columns of an enhanced image, one row each.
+"""Atom columns of an image, one row each.
 
-Maxima of the enhanced image are fitted with Gaussians, all at once, and kept
-if they stand out of what the noise does: in the raw image where it is given.
+Candidates are fitted with Gaussians, all at once, and kept if they stand out
+of what the noise does: in the raw image where it is given. They come from the
+image that a network enhanced, or from filters alone.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ..noise.parameters import MODES
-from .peaks import estimate_width, find_candidates
-from .refine import fit_gaussians, render_gaussians
-from .significance import (
-    confidence_from_significance,
-    measure_noise,
-    measure_significance,
-)
+from .confidence import calibrated_confidence
+from .evidence import find_evidence, find_evidence_classically
+from .support import support_mask
 
 COLUMN_NAMES = ("y", "x", "intensity", "sigma", "confidence")
 
 DEFAULT_THRESHOLD = 0.5
 
-# Columns lower than this part of the strong ones are not told from ripple.
-_LOWEST = 0.01
-# Enhanced columns are Gaussians up to this part of the strong ones.
-_MODEL_ERROR = 0.02
-# A column in the flank of others has to have this part of their height.
-_HIDDEN = 0.25
-# Columns above this part of the strong ones are no ripple.
-_STRONG = 0.08
-# Candidates below this significance are dropped before the joint fit.
-_SEEN = 3.0
-# What a Gaussian leaves of a column, in parts of its height; columns of texture
-# and noise have more.
-_MISFIT = 0.09
-# Fits closer than this part of the width are the same column.
-_SAME = 1.0
+SUPPORTS = ("auto", "keep")
+"""What to do with a support below single atoms."""
 
 
-def detect_columns(enhanced, raw=None, mode="HAADF", threshold=None):
+def detect_columns(
+    enhanced,
+    raw=None,
+    mode="HAADF",
+    threshold=None,
+    *,
+    probability=None,
+    separation=None,
+    region=None,
+    support="auto",
+):
     """Find the atom columns of an enhanced image.
 
     Parameters
@@ -52,6 +47,17 @@ def detect_columns(enhanced, raw=None, mode="HAADF", threshold=None):
         Whether the columns of ``raw`` are bright or dark.
     threshold : float, default 0.5
         Lowest confidence of a column that is kept, from 0 to 1.
+    probability : array-like, shape (h, w), optional
+        What a network gives for a column being centred at each pixel.
+    separation : float, optional
+        Of columns closer than this, in pixels, the one of most confidence
+        is kept. By default, all that an image resolves.
+    region : array-like of bool, shape (h, w), optional
+        Where columns are wanted; the noise is measured on all of the image.
+    support : {"auto", "keep"}, default "auto"
+        By default, columns of a support that the image does not show one
+        by one are left out where single heavy atoms stand out of it: see
+        :func:`.support.support_mask`. "keep" keeps them.
 
     Returns
     -------
@@ -71,164 +77,132 @@ def detect_columns(enhanced, raw=None, mode="HAADF", threshold=None):
     >>> import numpy as np
     >>> y, x = np.mgrid[:48, :64]
     >>> image = np.exp(-((y - 20.5) ** 2 + (x - 40) ** 2) / (2 * 3**2))
-    >>> detect_columns(image).round(3)
-    array([[20.5, 40. ,  1. ,  3. ,  1. ]], dtype=float32)
+    >>> detect_columns(image)[:, :4].round(3)
+    array([[20.5, 40. ,  1. ,  3. ]], dtype=float32)
     """
-    enhanced = _check_image(enhanced, "enhanced")
-    threshold = DEFAULT_THRESHOLD if threshold is None else threshold
-    if not 0 <= threshold <= 1:
-        raise ValueError(f"threshold={threshold} is not a confidence from 0 to 1.")
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")
-    if raw is not None:
-        raw = _check_image(raw, "raw")
-        if raw.shape != enhanced.shape:
+    found, evidence = find_evidence(enhanced, raw, mode, probability)
+    shape = np.shape(enhanced)
+    select = _Selection.checked(threshold, separation, region, support, shape)
+    return _table(found, evidence, "network", shape, select)
+
+
+def detect_classically(
+    raw, mode="HAADF", threshold=None, *, separation=None, region=None, support="auto"
+):
+    """Find the atom columns of an image by filters alone.
+
+    Parameters
+    ----------
+    raw : array-like, shape (h, w)
+        The image as recorded. NaN pixels are filled.
+    mode, threshold, separation, region, support : optional
+        As for :func:`detect_columns`.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (n, 5)
+        As from :func:`detect_columns`, heights in the units of ``raw``.
+
+    Raises
+    ------
+    ValueError
+        As :func:`detect_columns`.
+
+    Notes
+    -----
+    The image is blurred as much as the columns are wide
+    (:func:`.classical.show_columns`); its maxima are fitted and compared
+    with the noise as those of enhanced images are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:48, :64]
+    >>> image = 50 * np.exp(-((y - 20) ** 2 + (x - 40) ** 2) / (2 * 3**2))
+    >>> image += np.random.default_rng(0).normal(0, 5, image.shape)
+    >>> detect_classically(image)[:, :2].round()
+    array([[20., 40.]], dtype=float32)
+    """
+    found, evidence = find_evidence_classically(raw, mode)
+    shape = np.shape(raw)
+    select = _Selection.checked(threshold, separation, region, support, shape)
+    return _table(found, evidence, "classical", shape, select)
+
+
+@dataclass
+class _Selection:
+    """Which of the candidates are wanted."""
+
+    threshold: float
+    separation: float
+    region: np.ndarray | None
+    support: str
+
+    @classmethod
+    def checked(cls, threshold, separation, region, support, shape):
+        threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+        if not 0 <= threshold <= 1:
+            raise ValueError(f"threshold={threshold} is not a confidence from 0 to 1.")
+        separation = 0.0 if separation is None else separation
+        if not 0 <= separation < np.inf:
             raise ValueError(
-                f"raw has the shape {raw.shape}, enhanced {enhanced.shape}. Give the "
-                "image that was enhanced."
+                f"separation={separation} is no distance; give a number of pixels."
             )
-        raw = -raw if mode == "BF" else raw
-    filled = np.where(np.isfinite(enhanced), enhanced, 0.0)
-    width = estimate_width(filled)
-    if not np.isfinite(width):
+        if support not in SUPPORTS:
+            raise ValueError(
+                f"support={support!r} is unknown; use one of {', '.join(SUPPORTS)}."
+            )
+        if region is not None:
+            region = np.asarray(region)
+            if region.shape != shape or region.dtype != bool:
+                raise ValueError(
+                    f"region has the shape {region.shape} and dtype {region.dtype}; "
+                    f"give an array of bool of the shape {shape}, True where columns "
+                    "are wanted."
+                )
+        return cls(threshold, separation, region, support)
+
+
+def _table(found, evidence, method, shape, select):
+    """Columns that are wanted, as :func:`detect_columns` returns them."""
+    if len(found.fit) == 0:
         return np.empty((0, len(COLUMN_NAMES)), dtype=np.float32)
-    fit, width = _fit_columns(enhanced, filled, width)
-    confidence = _own_confidence(enhanced, fit, width)
-    if raw is not None:
-        confidence = np.minimum(confidence, _raw_confidence(raw, fit, width))
-    confidence = _doubt_shape(confidence, fit)
-    keep = confidence >= threshold
-    fit, confidence = fit.select(keep), confidence[keep]
-    table = np.stack([fit.y, fit.x, fit.height, fit.sigma, confidence], axis=1)
-    order = np.lexsort((fit.x, fit.y))
-    return table[order].astype(np.float32)
-
-
-def _check_image(image, name):
-    image = np.asarray(image)
-    if image.ndim != 2 or image.dtype.kind not in "buif":
-        raise ValueError(
-            f"{name} has the shape {image.shape} and dtype {image.dtype}; a real "
-            "image of shape (h, w) is needed."
+    confidence = calibrated_confidence(evidence, method)
+    keep = confidence >= select.threshold
+    if select.region is not None:
+        row, column = (
+            np.clip(np.rint(v), 0, n - 1).astype(int)
+            for v, n in zip(found.positions.T, shape, strict=True)
         )
-    image = image.astype(np.float64)
-    image[~np.isfinite(image)] = np.nan
-    if np.isnan(image).all():
-        raise ValueError(f"{name} has no finite pixel.")
-    return image
-
-
-def _fit_columns(enhanced, filled, width):
-    """Gaussians on all candidates, without those that turn out to be none."""
-    candidates = find_candidates(filled, width)
-    noise = _MODEL_ERROR * _strong_height(filled[tuple(candidates.astype(int).T)])
-    fit = _fit_plausible(enhanced, candidates, width, width, noise, rounds=1)
-    significance = measure_significance(_residual(enhanced, fit), fit, width)
-    fit = fit.select(significance > _SEEN)
-    width = _typical_width(fit, width)
-    fit = _fit_plausible(enhanced, _positions(fit), width, width, noise, rounds=4)
-    fit = _add_hidden(enhanced, fit, width, noise)
-    return fit, width
-
-
-def _add_hidden(enhanced, fit, width, noise):
-    """Add columns that only show once their strong neighbours are subtracted."""
-    residual = _residual(enhanced, fit)
-    residual = np.where(np.isfinite(residual), residual, 0.0)
-    hidden = find_candidates(residual, width)
-    added = fit_gaussians(residual, hidden, width, False, 1, noise, _stride(width))
-    tree = cKDTree(_positions(fit)) if len(fit) else None
-    if tree is None or len(hidden) == 0:
-        return fit
-    # What is left of a strong column that is no Gaussian is no column.
-    limit = np.full(len(hidden), _SEEN * noise / 3)
-    for k, near in enumerate(tree.query_ball_point(hidden, 4 * width)):
-        if near:
-            limit[k] = max(limit[k], _HIDDEN * fit.height[near].max())
-    significance = measure_significance(residual, added, width)
-    keep = (added.height > limit) & (significance > _SEEN)
-    if not keep.any():
-        return fit
-    joined = np.concatenate([_positions(fit), hidden[keep]])
-    return _fit_plausible(enhanced, joined, width, width, noise, rounds=4)
-
-
-def _fit_plausible(enhanced, positions, sigma, width, noise, rounds):
-    fit = fit_gaussians(
-        enhanced, positions, sigma, False, rounds, noise, _stride(width)
+        inside = select.region[row, column]
+    if select.support == "auto":
+        index = np.flatnonzero(keep)
+        weak = support_mask(
+            found.fit.height[index], found.significance[index], found.positions[index]
+        )
+        keep[index[weak]] = False
+    if select.region is not None:
+        keep &= inside
+    if select.separation:
+        keep = _keep_apart(found.positions, confidence, keep, select.separation)
+    fit = found.fit.select(keep)
+    rows, columns = (
+        np.clip(v, -0.5, n - 0.5) for v, n in zip((fit.y, fit.x), shape, strict=True)
     )
-    return fit.select(_plausible(fit, enhanced.shape, width))
+    table = np.stack([rows, columns, fit.height, fit.sigma, confidence[keep]], axis=1)
+    return table[np.lexsort((columns, rows))].astype(np.float32)
 
 
-def _stride(width):
-    return max(1, int(width / 2))
-
-
-def _typical_width(fit, width):
-    if len(fit) == 0:
-        return width
-    order = np.argsort(fit.sigma)
-    cumulative = np.cumsum(fit.height[order] ** 2)
-    return fit.sigma[order][np.searchsorted(cumulative, 0.5 * cumulative[-1])]
-
-
-def _strong_height(heights):
-    heights = np.sort(heights)
-    if heights.size == 0:
-        return 0.0
-    cumulative = np.cumsum(heights**2)
-    return heights[np.searchsorted(cumulative, 0.5 * cumulative[-1])]
-
-
-def _positions(fit):
-    return np.stack([fit.y, fit.x], axis=1)
-
-
-def _plausible(fit, shape, width):
-    """Mask of fits that are columns in the image, each of them once."""
-    keep = (fit.height > 0) & np.isfinite(fit.residual)
-    keep &= (fit.y > -0.5) & (fit.y < shape[0] - 0.5)
-    keep &= (fit.x > -0.5) & (fit.x < shape[1] - 0.5)
-    keep &= (fit.sigma > 0.45 * width) & (fit.sigma < 2.2 * width)
-    if not keep.any():
-        return keep
-    keep &= fit.height > _LOWEST * _strong_height(fit.height[keep])
+def _keep_apart(points, confidence, keep, separation):
+    """Of columns closer than the separation, keep the surest."""
     index = np.flatnonzero(keep)
-    positions = _positions(fit)[index]
-    pairs = cKDTree(positions).query_pairs(_SAME * width)
-    for i, j in pairs:
-        i, j = index[i], index[j]
-        keep[i if fit.height[i] < fit.height[j] else j] = False
+    index = index[np.argsort(-confidence[index], kind="stable")]
+    pairs = cKDTree(points[index]).query_pairs(separation, output_type="ndarray")
+    kept = np.ones(len(index), bool)
+    # From the surest down: only one that is kept can take out another.
+    for i, j in pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]:
+        if kept[i]:
+            kept[j] = False
+    keep = np.zeros_like(keep)
+    keep[index[kept]] = True
     return keep
-
-
-def _residual(image, fit):
-    return image - render_gaussians(image.shape, fit)
-
-
-def _own_confidence(enhanced, fit, width):
-    """Confidence from the enhanced image alone.
-
-    Its ripple has the size of columns, and is measured with only the
-    strong ones subtracted: the fits of the others hold all of it.
-    """
-    strong = fit.select(fit.height > _STRONG * _strong_height(fit.height))
-    noise = measure_noise(_residual(enhanced, strong), width)
-    significance = measure_significance(
-        _residual(enhanced, fit), fit, width, noise=noise
-    )
-    return confidence_from_significance(
-        significance, _positions(fit), width, enhanced.shape
-    )
-
-
-def _raw_confidence(raw, fit, width):
-    error = _MODEL_ERROR * _strong_height(fit.height)
-    significance = measure_significance(_residual(raw, fit), fit, width, error)
-    return confidence_from_significance(significance, _positions(fit), width, raw.shape)
-
-
-def _doubt_shape(confidence, fit):
-    """Lower the confidence in columns that a Gaussian describes badly."""
-    misfit = fit.residual / np.maximum(_MISFIT * fit.height, 1e-300)
-    return np.maximum(1 - (1 - confidence) * np.maximum(misfit, 1) ** 2, 0)

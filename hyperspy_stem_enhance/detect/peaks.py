@@ -84,7 +84,7 @@ def estimate_width(image):
 
 def _sum_of_answers(image, width):
     answer = -(width**2) * gaussian_laplace(image, width, mode="nearest")
-    rows, columns = _local_maxima(answer)
+    rows, columns = local_maxima(answer)
     return np.sum(answer[rows, columns] ** 4)
 
 
@@ -129,7 +129,7 @@ def find_candidates(image, width):
     """
     smooth = gaussian_filter(image, _BLUR * width, mode="nearest")
     sharp = smooth - _SHARPEN * width**2 * laplace(smooth, mode="nearest")
-    rows, columns = _local_maxima(sharp)
+    rows, columns = local_maxima(sharp)
     height = sharp[rows, columns]
     if height.size == 0:
         return np.empty((0, 2))
@@ -139,7 +139,7 @@ def find_candidates(image, width):
     return peaks[_separate(sharp, peaks, height[keep][order], 3 * width)]
 
 
-def _local_maxima(image):
+def local_maxima(image):
     """Pixels not below their eight neighbours and above zero.
 
     Of a flat top the first pixel in reading order is kept.

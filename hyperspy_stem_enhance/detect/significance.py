@@ -74,11 +74,17 @@ def measure_significance(residual, fit, width, model_error=0.0, noise=None):
         np.clip(fit.x, 0, residual.shape[1] - 1),
     ]
     heights = filter_heights(residual, width)
-    heights = fit.height + map_coordinates(heights, at, order=1, mode="nearest")
+    heights = map_coordinates(heights, at, order=1, mode="nearest")
+    heights += fit.height * _answer(fit.sigma / width)
     sd = map_coordinates(noise, at, order=1, mode="nearest")
     # Where the noise is zero, everything that is there stands out.
     tiny = 1e-6 * max(np.abs(heights).max(initial=0.0), 1e-300)
     return heights / np.maximum(sd, tiny)
+
+
+def _answer(ratio):
+    """What the filter reads from a Gaussian of height 1, by their widths."""
+    return (1 / (1 + ratio**-2) - 1 / (1 + (_AROUND / ratio) ** 2)) / _GAIN
 
 
 def measure_noise(residual, width, model_error=0.0):
@@ -113,10 +119,37 @@ def measure_noise(residual, width, model_error=0.0):
     >>> bool(0.3 < np.median(measure_noise(noise, 2.0)) < 0.45)
     True
     """
-    side = max(_MIN_BLOCK, int(_BLOCK * width))
-    sd = _local_sd(filter_heights(residual, width), side)
+    sd = _local_sd(filter_heights(residual, width), _side(width))
     sd = np.sqrt(np.maximum(sd**2 - model_error**2, 0))
-    return np.maximum(sd, _local_sd(_row_differences(residual, width), side))
+    return np.maximum(sd, measure_row_noise(residual, width))
+
+
+def measure_row_noise(image, width):
+    """What follows for heights from the differences between rows alone.
+
+    Parameters
+    ----------
+    image : numpy.ndarray, shape (h, w)
+        Columns, wider than a pixel, may be in it: they hardly enter.
+    width : float
+        Typical sigma of the columns in pixels.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (h, w)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(0, 1, (128, 128))
+    >>> bool(0.28 < np.median(measure_row_noise(noise, 2.0)) < 0.36)
+    True
+    """
+    return _local_sd(row_differences(image, width), _side(width))
+
+
+def _side(width):
+    return max(_MIN_BLOCK, int(_BLOCK * width))
 
 
 def filter_heights(image, width):
@@ -147,14 +180,14 @@ def filter_heights(image, width):
     >>> float(filter_heights(image, 2.0)[20, 20].round(2))
     3.0
     """
-    image = _fill(np.asarray(image, dtype=np.float64), width)
+    image = fill_missing(np.asarray(image, dtype=np.float64), width)
     near = gaussian_filter(image, width, mode="reflect")
     around = gaussian_filter(image, _AROUND * width, mode="reflect")
     return (near - around) / _GAIN
 
 
-def confidence_from_significance(significance, positions, width, shape):
-    """Part of columns like this one that are not noise.
+def measure_false_rate(significance, positions, width, shape):
+    """How many maxima of noise there would be for each column like this one.
 
     Parameters
     ----------
@@ -170,27 +203,27 @@ def confidence_from_significance(significance, positions, width, shape):
     Returns
     -------
     numpy.ndarray of float64, shape (n,)
-        From 0 to 1.
+        Below 1 where columns are more than noise explains.
 
     Notes
     -----
-    One minus a local false discovery rate: the density of maxima above a
-    level that Gaussian noise with the correlation of the filter has
-    (Adler, The Geometry of Random Fields, 1981), over the density of the
-    candidates above that level around the column, at the level that
-    speaks most for it. A lone weak maximum has to beat the noise maxima
-    of the whole frame, one in a lattice is carried by its neighbours.
+    A local false discovery rate: the density of maxima above a level that
+    Gaussian noise with the correlation of the filter has (Adler, The
+    Geometry of Random Fields, 1981), over the density of the candidates
+    above that level around the column, at the level that speaks most for
+    it. A lone weak maximum has to beat the noise maxima of the whole
+    frame, one in a lattice is carried by its neighbours.
 
     Examples
     --------
     >>> import numpy as np
     >>> alone = np.array([[50.0, 50.0]])
     >>> for z in (3.0, 4.5, 6.0):
-    ...     c = confidence_from_significance(np.array([z]), alone, 2.0, (256, 256))
-    ...     print(c.round(2))
+    ...     rate = measure_false_rate(np.array([z]), alone, 2.0, (256, 256))
+    ...     print(rate.round(3))
+    [28.613]
+    [0.155]
     [0.]
-    [0.85]
-    [1.]
     """
     area = shape[0] * shape[1]
     # A lone one: the whole frame had the chance to show such a maximum.
@@ -205,8 +238,9 @@ def confidence_from_significance(significance, positions, width, shape):
         around = np.minimum(np.pi * distance[:, -1] ** 2, area)
         rate = _noise_maxima_density(level, width) * around / _NEIGHBOURS
         false_rate[above] = np.minimum(false_rate[above], rate)
-    false_rate[significance < _LEVELS[0]] = 1.0
-    return np.clip(1 - false_rate, 0.0, 1.0)
+    unseen = significance < _LEVELS[0]
+    false_rate[unseen] = np.maximum(false_rate[unseen], 1.0)
+    return false_rate
 
 
 def _noise_maxima_density(level, width):
@@ -216,7 +250,7 @@ def _noise_maxima_density(level, width):
     return density / (2 * np.pi) ** 1.5
 
 
-def _row_differences(image, width):
+def row_differences(image, width):
     """Fourth differences between rows, with the SD of white noise in heights.
 
     Along the rows filtered as the height is, so that noise correlated in
@@ -227,7 +261,7 @@ def _row_differences(image, width):
     near, around = near / near.sum(), around / around.sum()
     kernel = (np.outer(near, near) - np.outer(around, around)) / _GAIN
     along = kernel[len(steps) // 2]
-    filtered = correlate1d(_fill(image, width), along, axis=1, mode="nearest")
+    filtered = correlate1d(fill_missing(image, width), along, axis=1, mode="nearest")
     differences = correlate1d(filtered, _FOURTH, axis=0, mode="nearest")
     gain = np.linalg.norm(along) * np.linalg.norm(_FOURTH)
     return differences * (np.linalg.norm(kernel) / gain)
@@ -269,7 +303,7 @@ def _block_coordinates(size, starts, side):
     return np.interp(np.arange(size), centres, np.arange(len(starts)))
 
 
-def _fill(image, width):
+def fill_missing(image, width):
     """Replace NaN by the mean of what is around, weighted by nearness."""
     missing = ~np.isfinite(image)
     if not missing.any():

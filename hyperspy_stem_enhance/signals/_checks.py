@@ -118,6 +118,26 @@ def check_threshold(threshold):
         )
 
 
+def check_detection(method, separation, support):
+    """Raise ValueError unless these are arguments of `detect_atoms`."""
+    for name, value, known in (
+        ("method", method, ("auto", "network", "classical")),
+        ("support", support, ("auto", "keep")),
+    ):
+        if value not in known:
+            listed = ", ".join(map(repr, known))
+            raise ValueError(f"{name}={value!r} is unknown; use one of {listed}")
+    try:
+        valid = separation is None or 0 <= separation < np.inf
+    except TypeError:
+        valid = False
+    if not valid:
+        raise ValueError(
+            f"separation={separation!r} is no distance; give a number of pixels, or "
+            "None"
+        )
+
+
 def describe_defects(frame):
     """Describe hot and dead pixels and saturated areas of an image for a warning.
 

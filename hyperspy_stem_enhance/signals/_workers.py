@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -52,13 +53,25 @@ def enhancing(settings):
     }
 
 
-def detecting(signal, mode, enhance, model, device, scale, threshold):
+def detecting(
+    signal,
+    mode,
+    enhance,
+    model,
+    device,
+    scale,
+    threshold,
+    method="auto",
+    separation=None,
+    roi=None,
+    support="auto",
+):
     """How `map_frames` finds the columns of all frames of a signal.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.Signal2D
-    mode, enhance, model, device, scale, threshold
+    mode, enhance, model, device, scale, threshold, method, separation, roi, support
         As of `detect_atoms`.
 
     Returns
@@ -68,24 +81,38 @@ def detecting(signal, mode, enhance, model, device, scale, threshold):
     """
     from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
     from hyperspy_stem_enhance.enhance.run import check_scale
+    from hyperspy_stem_enhance.signals._regions import region_mask
 
+    if method == "auto":
+        method = "network" if find_spec("torch") else "classical"
     if enhance == "auto":
         enhance = not signal.metadata.has_item("STEM_enhance.enhance_sfin")
     settings = None
-    if enhance:
+    if enhance and method == "network":
+        from hyperspy_stem_enhance.models import registry
+
         check_scale(scale)
         settings, _ = enhancement(signal, model, mode, device)
         settings["scale"] = scale
+        if "detection" in registry.outputs(settings["model"]):
+            settings["output"] = ("enhanced", "detection")
+    classical = method == "classical"
+    detection = {
+        # Columns of enhanced images are bright in both modes
+        "mode": "HAADF" if classical and not enhance else mode,
+        "threshold": threshold,
+        "separation": separation,
+        "region": region_mask(roi, signal),
+        "support": support,
+        "classical": classical,
+    }
     return {
         "function": detect,
         "output": "ragged",
         "size": len(COLUMN_NAMES),
-        "kwargs": {
-            "detection": {"mode": mode, "threshold": threshold},
-            "enhancement": settings,
-        },
-        "describe": describe_before(**settings) if enhance else None,
-        "refuse_constant": enhance,
+        "kwargs": {"detection": detection, "enhancement": settings},
+        "describe": describe_before(**settings) if settings else None,
+        "refuse_constant": bool(enhance),
     }
 
 
@@ -165,13 +192,19 @@ def _network(model, mode, device):
 
 def detect(frames, detection, enhancement):
     """Find the columns of a batch of frames, enhanced before or not."""
-    from hyperspy_stem_enhance.detect.columns import detect_columns
+    from hyperspy_stem_enhance.detect.columns import detect_classically, detect_columns
 
+    detection = dict(detection)
+    if detection.pop("classical"):
+        return [detect_classically(frame, **detection) for frame in frames]
     if enhancement is None:
         return [detect_columns(frame, **detection) for frame in frames]
+    results = enhance(frames, **enhancement)
+    if not isinstance(results, tuple):
+        results = results, [None] * len(frames)
     return [
-        detect_columns(enhanced, raw=frame, **detection)
-        for enhanced, frame in zip(enhance(frames, **enhancement), frames, strict=True)
+        detect_columns(enhanced, frame, probability=probability, **detection)
+        for enhanced, probability, frame in zip(*results, frames, strict=True)
     ]
 
 

@@ -31,7 +31,11 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
         model="auto",
         device="auto",
         scale="auto",
+        method="auto",
         threshold=None,
+        separation=None,
+        roi=None,
+        support="auto",
         lazy_output=None,
         show_progressbar=None,
         num_workers=None,
@@ -51,8 +55,27 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
             bright columns on a background of about zero.
         model, device, scale : optional
             As for :meth:`enhance_sfin`.
+        method : {"auto", "network", "classical"}, default "auto"
+            "network" looks for columns in the image that
+            :meth:`enhance_sfin` makes, and for the dots of a model that
+            has the output "detection"; "classical" in the raw image
+            blurred as much as its columns are wide, without PyTorch. By
+            default the network, where PyTorch is installed.
         threshold : float, default 0.5
-            Lowest confidence of a column that is kept, 0 to 1.
+            Lowest confidence of a column that is kept, 0 to 1. Of
+            simulated columns of confidence 0.9, nine in ten are real.
+        separation : float, optional
+            Of columns closer than this, in pixels, that with the highest
+            confidence is kept. By default, all that are resolved.
+        roi : hyperspy ROI or array of bool, optional
+            Where columns are wanted: a rectangle, circle or polygon of
+            ``hs.roi`` in the units of the axes, or an array of the shape
+            of the images that is True there. The whole image is enhanced,
+            and its noise measured.
+        support : {"auto", "keep"}, default "auto"
+            By default, columns of a support that the image does not show
+            one by one are left out where single heavy atoms, far brighter
+            and in no order, stand on it. "keep" keeps them.
         %s
         %s
         %s
@@ -92,9 +115,17 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
         _checks.check_arguments(self, mode, num_workers)
         _checks.check_enhance(enhance)
         _checks.check_threshold(threshold)
+        _checks.check_detection(method, separation, support)
+        options = {
+            "method": method,
+            "threshold": threshold,
+            "separation": separation,
+            "roi": roi,
+            "support": support,
+        }
         data = map_frames(
             self,
-            **_workers.detecting(self, mode, enhance, model, device, scale, threshold),
+            **_workers.detecting(self, mode, enhance, model, device, scale, **options),
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,

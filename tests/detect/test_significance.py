@@ -4,13 +4,19 @@ from scipy.ndimage import gaussian_filter1d
 
 from hyperspy_stem_enhance.detect.refine import fit_gaussians
 from hyperspy_stem_enhance.detect.significance import (
-    confidence_from_significance,
     filter_heights,
+    measure_false_rate,
     measure_noise,
+    measure_row_noise,
     measure_significance,
 )
 
 SHAPE = (160, 200)
+
+
+def believed(*args):
+    """What noise does not explain, from 0 to 1."""
+    return np.clip(1 - measure_false_rate(*args), 0, 1)
 
 
 @pytest.mark.parametrize("width", [1.3, 2.5, 5])
@@ -34,6 +40,15 @@ def test_noise_is_that_of_the_heights(rng, kind):
     expected = np.std(filter_heights(noise, 2.0))
     measured = np.median(measure_noise(noise, 2.0))
     assert measured == pytest.approx(expected, rel=0.15)
+
+
+def test_columns_hardly_enter_the_noise_of_rows(draw, lattice, rng):
+    noise = rng.normal(0, 1, SHAPE)
+    columns = 8 * draw(lattice((11, 0), (0, 12), SHAPE), 1, 2.5, SHAPE)
+    alone, with_columns = (
+        np.median(measure_row_noise(image, 2.5)) for image in (noise, noise + columns)
+    )
+    assert with_columns == pytest.approx(alone, rel=0.1)
 
 
 def test_noise_follows_the_image(rng):
@@ -83,7 +98,7 @@ def test_maxima_of_noise_are_not_believed(rng):
     rows, columns = np.nonzero(top & (inner > 0))
     z = inner[rows, columns] / heights.std()
     positions = np.stack([rows, columns], axis=1) + 1.0
-    confidence = confidence_from_significance(z, positions, 2.0, noise.shape)
+    confidence = believed(z, positions, 2.0, noise.shape)
     assert len(z) > 500
     assert np.sum(confidence > 0.5) <= 2
 
@@ -91,8 +106,8 @@ def test_maxima_of_noise_are_not_believed(rng):
 def test_lattice_is_believed_where_one_alone_is_not(lattice):
     points = lattice((10, 0), (0, 10), (200, 200))
     z = np.full(len(points), 3.0)
-    together = confidence_from_significance(z, points, 2.0, (200, 200))
-    alone = confidence_from_significance(z[:1], points[:1], 2.0, (200, 200))
+    together = believed(z, points, 2.0, (200, 200))
+    alone = believed(z[:1], points[:1], 2.0, (200, 200))
     assert together.min() > 0.8
     assert alone[0] < 0.1
 
@@ -100,7 +115,7 @@ def test_lattice_is_believed_where_one_alone_is_not(lattice):
 def test_more_significance_is_more_confidence():
     point = np.array([[50.0, 50.0]])
     confidence = [
-        confidence_from_significance(np.array([z]), point, 2.0, (256, 256))[0]
+        believed(np.array([z]), point, 2.0, (256, 256))[0]
         for z in (-1, 0, 2, 3.8, 4.2, 5, 8, 1e9)
     ]
     assert confidence == sorted(confidence)

@@ -46,6 +46,7 @@ def fake_network(monkeypatch):
     monkeypatch.setattr(models, "weights_sha256", lambda name: "0" * 64)
     monkeypatch.setattr(registry, "load_for_use", lambda *args: None)
     monkeypatch.setattr(registry, "check_outputs", lambda *args: None)
+    monkeypatch.setattr(registry, "outputs", lambda name: ("enhanced",))
     monkeypatch.setattr(registry, "ranges", lambda name: ((0, np.inf), (0, np.inf)))
     monkeypatch.setattr(run, "enhance_frames", smooth_frames)
 

@@ -283,11 +283,12 @@ class TestDetectAtoms:
         monkeypatch.setattr(columns, "detect_columns", detect)
         s = make_images()
         assert s.detect_atoms(mode="BF", threshold=0.25).n_atoms.tolist() == [0]
-        s.detect_atoms(enhance=False)
-        assert seen == [
-            (True, {"mode": "BF", "threshold": 0.25}),
-            (False, {"mode": "HAADF", "threshold": None}),
-        ]
+        s.detect_atoms(enhance=False, separation=4, support="keep")
+        (with_raw, first), (without, second) = seen
+        assert (with_raw, without) == (True, False)
+        assert first["probability"] is None
+        assert (first["mode"], first["threshold"]) == ("BF", 0.25)
+        assert (second["separation"], second["support"]) == (4, "keep")
 
     def test_enhanced_image_without_columns(self, make_images):
         e = make_images().enhance_sfin()

@@ -1,0 +1,196 @@
+"""Fit the confidence of detected columns to simulated images, and show it holds.
+
+    python benchmarks/confidence.py fit [--model NAME]
+    python benchmarks/confidence.py reliability [--model NAME]
+
+`fit` simulates images of every arrangement (seeds 1 to 20), finds candidates
+with both methods, matches them with the truth, and writes the constants of the
+logistic regression to ``hyperspy_stem_enhance/detect/confidence.json``.
+`reliability` shows, on a seed that chose nothing, the share of real columns
+against the confidence that they were given.
+"""
+
+import argparse
+import json
+from itertools import pairwise, product
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
+
+import hyperspy_stem_enhance.detect
+from hyperspy_stem_enhance.detect.columns import (
+    detect_classically,
+    detect_columns,
+)
+from hyperspy_stem_enhance.detect.confidence import design_matrix, noise_limit
+from hyperspy_stem_enhance.detect.evidence import (
+    find_evidence,
+    find_evidence_classically,
+)
+from hyperspy_stem_enhance.enhance.run import enhance_frames
+from hyperspy_stem_enhance.metrics import match_columns
+from hyperspy_stem_enhance.models.registry import outputs
+from hyperspy_stem_enhance.simulate.arrangements import ARRANGEMENTS
+from hyperspy_stem_enhance.simulate.scene import draw_scene
+
+FIT_SEEDS = range(1, 21)
+REPORT_SEED = 31415
+SHAPE = (256, 256)
+EDGES = (0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+METHODS = ("network", "classical")
+RIDGE = 1e-3  # keeps constants of evidence that says nothing at zero
+
+
+def scenes(seeds, per_seed):
+    """Simulated scenes that go through modes and arrangements in turn."""
+    kinds = list(product(("HAADF", "BF"), ARRANGEMENTS))
+    number = 0
+    for seed in seeds:
+        for index in range(per_seed):
+            mode, arrangement = kinds[(7 * number) % len(kinds)]
+            number += 1
+            yield (
+                draw_scene(seed, index, SHAPE, mode=mode, arrangement=arrangement),
+                mode,
+            )
+
+
+def run_network(frame, mode, model):
+    """Enhanced image, and the probability of columns where the model has it."""
+    if "detection" in outputs(model):
+        both = enhance_frames(
+            frame[None], model, mode, output=("enhanced", "detection")
+        )
+        return both[0][0], both[1][0]
+    return enhance_frames(frame[None], model, mode)[0], None
+
+
+def match_radius(truth):
+    """Distance in pixels at which a column is the true one: its width."""
+    return max(2.0, float(np.median(truth[:, 3]))) if len(truth) else 2.0
+
+
+def real_ones(positions, truth):
+    """Mask of found columns that are in the truth.
+
+    The truth has those whose centre is just outside of the frame too: what
+    of them is in it may be found.
+    """
+    real = np.zeros(len(positions), bool)
+    if len(positions) and len(truth):
+        real[match_columns(positions, truth, match_radius(truth))[0]] = True
+    return real
+
+
+def ways(frame, mode, model, methods):
+    """Yield method, candidates and evidence for every way to seek columns."""
+    if "classical" in methods:
+        yield "classical", *find_evidence_classically(frame, mode)
+    if "network" not in methods:
+        return
+    enhanced, dots = run_network(frame, mode, model)
+    found, evidence = find_evidence(enhanced, frame, mode, dots)
+    for missing in ((), ("raw",), ("probability",), ("raw", "probability")):
+        if evidence and ("probability" in evidence or "probability" not in missing):
+            yield (
+                "network",
+                found,
+                {name: v for name, v in evidence.items() if name not in missing},
+            )
+
+
+def fit(model, per_seed, methods):
+    """Fit and write the constants."""
+    designs, answers, signs = {}, {}, {}
+    for scene, mode in scenes(FIT_SEEDS, per_seed):
+        for method, found, evidence in ways(scene.noisy, mode, model, methods):
+            if len(found.fit) == 0:
+                continue
+            key = method, " ".join(evidence)
+            terms, signs[key] = design_matrix(evidence)
+            real = real_ones(found.positions, scene.columns)
+            seen = noise_limit(evidence) >= 0.5
+            if seen.any():
+                designs.setdefault(key, []).append(terms[seen])
+                answers.setdefault(key, []).append(real[seen])
+    path = Path(hyperspy_stem_enhance.detect.__file__).parent / "confidence.json"
+    constants = json.loads(path.read_text()) | {method: {} for method in methods}
+    for key, parts in designs.items():
+        # Between images counting alike and columns counting alike
+        weights = np.concatenate([np.full(len(p), len(p) ** -0.5) for p in parts])
+        terms, real = np.concatenate(parts), np.concatenate(answers[key])
+        fitted = fit_logistic(terms, real, weights, signs[key])
+        method, names = key
+        constants[method][names] = [round(float(v), 4) for v in fitted]
+        print(method, names, len(real), constants[method][names])
+    path.write_text(json.dumps(constants, indent=1) + "\n")
+
+
+def fit_logistic(terms, real, weights, signs):
+    """Constants with the highest likelihood whose signs make sense."""
+    spread = np.maximum(terms.std(axis=0), 1e-9)
+    spread[0] = 1.0
+    scaled, weights = terms / spread, weights / weights.sum()
+
+    def cost(constants):
+        odds = scaled @ constants
+        loss = np.sum(weights * (np.logaddexp(0, odds) - real * odds))
+        slope = scaled.T @ (weights * (expit(odds) - real))
+        penalty = constants.copy()
+        penalty[0] = 0
+        return loss + RIDGE / 2 * penalty @ penalty, slope + RIDGE * penalty
+
+    bounds = [{0: (None, None), 1: (0, None), -1: (None, 0)}[s] for s in signs]
+    start = np.zeros(terms.shape[1])
+    fitted = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
+    return fitted.x / spread
+
+
+def reliability(model, images):
+    """Print the share of real columns by stated confidence, in Markdown."""
+    found = {"network": [], "classical": []}
+    for scene, mode in scenes([REPORT_SEED], images):
+        enhanced, dots = run_network(scene.noisy, mode, model)
+        tables = {
+            "network": detect_columns(
+                enhanced, scene.noisy, mode, threshold=0, probability=dots
+            ),
+            "classical": detect_classically(scene.noisy, mode, threshold=0),
+        }
+        for method, table in tables.items():
+            real = real_ones(table[:, :2], scene.columns)
+            found[method].append(np.stack([table[:, 4], real], axis=1))
+    print("| stated | " + " | ".join(f"{m}: stated, real, columns" for m in found))
+    print("|---" * (1 + len(found)) + "|")
+    pooled = {method: np.concatenate(parts) for method, parts in found.items()}
+    for low, high in pairwise(EDGES):
+        cells = []
+        for confidence, real in (pairs.T for pairs in pooled.values()):
+            inside = (confidence >= low) & (confidence < high + (high == 1))
+            cells.append(
+                f"{confidence[inside].mean():.2f}, {real[inside].mean():.2f}, "
+                f"{inside.sum()}"
+                if inside.any()
+                else "-"
+            )
+        print(f"| {low:g} to {high:g} | " + " | ".join(cells) + " |")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("fit", "reliability"))
+    parser.add_argument("--model", default="auto")
+    parser.add_argument("--per-seed", type=int, default=15, help="images of each seed")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--images", type=int, default=150, help="to report on")
+    options = parser.parse_args()
+    if options.what == "fit":
+        fit(options.model, options.per_seed, options.methods)
+    else:
+        reliability(options.model, options.images)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""Candidates of an image, and what speaks for each of them being a column.
+
+They come from the image that a network enhanced, or from filters alone, and
+are judged by the noise of the raw image where it is given.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, maximum_filter
+
+from ..enhance.normalise import normalise_frame
+from ..noise.parameters import MODES
+from .candidates import (
+    MODEL_ERROR,
+    fit_columns,
+    positions,
+    residual,
+    strong_height,
+)
+from .classical import show_columns
+from .confidence import describe_evidence
+from .peaks import estimate_width
+from .refine import GaussianFit, fit_gaussians, render_gaussians
+from .significance import (
+    fill_missing,
+    measure_false_rate,
+    measure_noise,
+    measure_row_noise,
+    measure_significance,
+)
+
+# Columns above this part of the strong ones are no ripple of a network.
+_STRONG = 0.08
+# Fits this many times higher than what noise does are no noise.
+_SURE = 7.0
+# Error of a position, in parts of the width: on a raw image times the significance
+# (for white noise), and that of a network without noise.
+_RAW_ERROR, _NETWORK_ERROR = 1.8, 0.05
+# The raw image is asked above this significance, blurred by this part of the
+# width, and believed up to this part of it.
+_CLEAR, _CALM, _FARTHEST = 15.0, 0.3, 0.4
+# Maxima of a filtered image are looked at from this significance on.
+_LEAST = 2.0
+
+
+@dataclass
+class Candidates:
+    """What may be columns.
+
+    Attributes
+    ----------
+    fit : GaussianFit
+    width : float
+        Typical sigma in pixels.
+    significance : numpy.ndarray, shape (n,)
+        Heights over what the noise of the raw image does to them; infinite
+        where that is not known.
+    """
+
+    fit: GaussianFit
+    width: float
+    significance: np.ndarray
+
+    @classmethod
+    def none(cls):
+        """No candidates."""
+        return cls(GaussianFit(*(np.empty(0) for _ in range(6))), np.nan, np.empty(0))
+
+    @property
+    def positions(self):
+        """Row and column in pixels, shape (n, 2)."""
+        return positions(self.fit)
+
+
+def find_evidence(enhanced, raw=None, mode="HAADF", probability=None):
+    """Fit the candidates of an enhanced image, and tell what speaks for them.
+
+    Parameters are those of :func:`detect_columns`.
+
+    Returns
+    -------
+    found : Candidates
+        Sorted in no order, false ones among them.
+    evidence : dict of str to numpy.ndarray, shape (n,)
+        From :func:`.confidence.describe_evidence`.
+    """
+    _check_mode(mode)
+    enhanced = check_image(enhanced, "enhanced")
+    if raw is not None:
+        raw = check_image(raw, "raw", enhanced.shape)
+        raw = -raw if mode == "BF" else raw
+    if probability is not None:
+        probability = check_image(probability, "probability", enhanced.shape)
+    width = estimate_width(np.where(np.isfinite(enhanced), enhanced, 0.0))
+    if not np.isfinite(width):
+        return Candidates.none(), {}
+    fit, width = fit_columns(enhanced, width, dots=probability)
+    if len(fit) == 0:
+        return Candidates.none(), {}
+    strong = strong_height(fit.height)
+    left = residual(enhanced, fit)
+    # Ripple has the size of columns: it is measured with only the strong ones
+    # subtracted, as the fits of the others hold all of it.
+    noise = _noise_beside(enhanced, fit, width, _STRONG * strong)
+    seen = measure_significance(left, fit, width, noise=noise)
+    known = {"enhanced_rate": _false_rate(seen, fit, width, left)}
+    if raw is None:
+        seen = np.full(len(fit), np.inf)
+    else:
+        left = residual(raw, fit)
+        seen = measure_significance(left, fit, width, MODEL_ERROR * strong)
+        known["raw_rate"] = _false_rate(seen, fit, width, left)
+    if probability is not None:
+        known["probability"] = _read_near(probability, fit)
+    evidence = describe_evidence(fit, width, strong, **known)
+    if raw is not None:
+        fit = _place_on_raw(raw, fit, width, seen)
+    return Candidates(fit, width, seen), evidence
+
+
+def find_evidence_classically(raw, mode="HAADF"):
+    """Fit the candidates of a raw image, and tell what speaks for them.
+
+    Parameters are those of :func:`detect_classically`, the result is that of
+    :func:`find_evidence`.
+    """
+    raw = check_image(raw, "raw")
+    _check_mode(mode)
+    if np.nanmin(raw) == np.nanmax(raw):
+        return Candidates.none(), {}
+    raw = normalise_frame(raw, mode).repaired.astype(np.float64)
+    raw = -raw if mode == "BF" else raw
+    image, width, blur, noise = show_columns(raw)
+    if not np.isfinite(width):
+        return Candidates.none(), {}
+    wide = np.hypot(width, blur)
+    lowered = (width / wide) ** 2
+    strong = max(strong_height(image[image > 3 * lowered * noise]), noise * lowered)
+    error = max(MODEL_ERROR, lowered * noise / strong)
+    fit, wide = fit_columns(image, wide, error, least=_LEAST * lowered * noise)
+    if len(fit) == 0:
+        return Candidates.none(), {}
+    fit, width = _sharpened(fit, wide, blur)
+    strong = strong_height(fit.height)
+    seen = _seen_in_raw(raw, fit, width, strong)
+    rate = _false_rate(seen, fit, width, raw)
+    evidence = describe_evidence(fit, width, strong, raw_rate=rate)
+    fit = _place_on_raw(raw, fit, width, seen)
+    return Candidates(fit, width, seen), evidence
+
+
+def _seen_in_raw(raw, fit, width, strong):
+    """Significance of maxima of a raw image, with only sure ones subtracted.
+
+    Joint fits to hundreds of maxima of noise would take the noise away, and
+    add to the heights of some what they take from others.
+    """
+    rows = measure_row_noise(raw, width)
+    level = np.maximum(np.median(rows), 1e-12 * np.ptp(raw))
+    sure = fit.height > _SURE * level
+    left = residual(raw, fit.select(sure))
+    noise = np.maximum(measure_noise(left, width, MODEL_ERROR * strong), rows)
+    heights = np.where(sure, fit.height, 0.0)
+    return measure_significance(left, replace(fit, height=heights), width, noise=noise)
+
+
+def _noise_beside(image, fit, width, limit):
+    return measure_noise(residual(image, fit.select(fit.height > limit)), width)
+
+
+def _false_rate(significance, fit, width, image):
+    return measure_false_rate(significance, positions(fit), width, image.shape)
+
+
+def _place_on_raw(raw, fit, width, significance):
+    """Take positions from the raw image as far as it knows them better.
+
+    The two are averaged by their variances: what noise does to a Gaussian
+    fitted to the raw image, and what is left of the error of a network
+    where there is hardly any noise.
+    """
+    clear = np.flatnonzero(significance > _CLEAR)
+    if clear.size == 0:
+        return fit
+    smooth = gaussian_filter(fill_missing(raw, width), _CALM * width)
+    others = render_gaussians(raw.shape, fit.select(significance <= _CLEAR))
+    start = fit.select(clear)
+    on_raw = fit_gaussians(smooth - others, positions(start), start.sigma, rounds=3)
+    weight = 1 / (1 + (_RAW_ERROR / (_NETWORK_ERROR * significance[clear])) ** 2)
+    moved = np.hypot(on_raw.y - start.y, on_raw.x - start.x)
+    weight = np.where(moved < _FARTHEST * width, weight, 0.0)
+    y, x = fit.y.copy(), fit.x.copy()
+    y[clear] += weight * (on_raw.y - start.y)
+    x[clear] += weight * (on_raw.x - start.x)
+    return replace(fit, y=y, x=x)
+
+
+def _read_near(image, fit):
+    """Largest value in the 3 x 3 pixels around each column."""
+    near = maximum_filter(image, 3, mode="nearest")
+    row, column = (
+        np.clip(np.rint(v), 0, n - 1).astype(int)
+        for v, n in zip((fit.y, fit.x), image.shape, strict=True)
+    )
+    return near[row, column]
+
+
+def _sharpened(fit, width, blur):
+    """Columns as they were before a blur."""
+    least = 0.3 * np.sqrt(max(width**2 - blur**2, 0.1))
+    sigma = np.sqrt(np.maximum(fit.sigma**2 - blur**2, least**2))
+    gain = (fit.sigma / sigma) ** 2
+    fit = replace(
+        fit, sigma=sigma, height=gain * fit.height, residual=gain * fit.residual
+    )
+    return fit, float(np.sqrt(max(width**2 - blur**2, 0.1)))
+
+
+def check_image(image, name, shape=None):
+    """Image as float64, whatever is not finite NaN; else raise ValueError."""
+    image = np.asarray(image)
+    if image.ndim != 2 or image.dtype.kind not in "buif":
+        raise ValueError(
+            f"{name} has the shape {image.shape} and dtype {image.dtype}; a real "
+            "image of shape (h, w) is needed."
+        )
+    if shape is not None and image.shape != shape:
+        raise ValueError(
+            f"{name} has the shape {image.shape}, enhanced {shape}. Give the images "
+            "that belong together."
+        )
+    image = image.astype(np.float64)
+    image[~np.isfinite(image)] = np.nan
+    if np.isnan(image).all():
+        raise ValueError(f"{name} has no finite pixel.")
+    return image
+
+
+def _check_mode(mode):
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")

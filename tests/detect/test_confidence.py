@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from hyperspy_stem_enhance.detect.confidence import (
+    calibrated_confidence,
+    describe_evidence,
+    design_matrix,
+)
+from hyperspy_stem_enhance.detect.refine import fit_gaussians
+
+SHAPE = (80, 100)
+POINTS = np.array([[20.0, 20], [20, 60], [60, 20], [60, 60], [62, 63]])
+
+
+@pytest.fixture
+def fit(draw):
+    image = draw(POINTS, [1, 1, 1, 1, 0.3], 2.0, SHAPE)
+    return fit_gaussians(image, POINTS, 2.0, background=False, rounds=8)
+
+
+def test_evidence_in_its_units(fit):
+    rates = np.array([1e-9, 1e-2, 1.0, 1e3, 1e-3])
+    evidence = describe_evidence(fit, 2.0, 1.0, raw_rate=rates, enhanced_rate=rates)
+    assert list(evidence) == [
+        "raw",
+        "enhanced",
+        "misfit",
+        "height",
+        "apart",
+        "spacing",
+    ]
+    np.testing.assert_allclose(evidence["raw"][1:3], [np.log(100), 0], atol=1e-9)
+    assert evidence["raw"][0] == 12  # limited
+    assert evidence["height"][4] == pytest.approx(np.log(0.3), abs=0.05)
+    assert evidence["apart"][4] == pytest.approx(np.hypot(2, 3) / 2, abs=0.1)
+    assert evidence["apart"][0] == 5
+    assert evidence["spacing"][4] < -1.4 < evidence["spacing"][0]
+
+
+@pytest.mark.parametrize("method", ["network", "classical"])
+def test_more_evidence_is_more_confidence(fit, method):
+    confidence = []
+    for rate in (10.0, 0.8, 0.01, 1e-5):
+        rates = np.full(5, rate)
+        enhanced = rates if method == "network" else None
+        evidence = describe_evidence(fit, 2.0, 1.0, rates, enhanced)
+        confidence.append(calibrated_confidence(evidence, method)[0])
+    assert confidence == sorted(confidence)
+    assert confidence[0] == 0
+    # What noise explains is not believed, whatever it looks like
+    assert confidence[1] <= 0.2 + 1e-9
+    assert confidence[-1] > 0.9
+
+
+def test_networks_with_and_without_dots(fit):
+    rates = np.full(5, 1e-4)
+    for raw in (None, rates):
+        for dots in (None, np.full(5, 0.8)):
+            evidence = describe_evidence(fit, 2.0, 1.0, raw, rates, dots)
+            confidence = calibrated_confidence(evidence, "network")
+            assert np.all((confidence > 0) & (confidence < 1))
+
+
+def test_design(fit):
+    evidence = describe_evidence(fit, 2.0, 1.0, enhanced_rate=np.full(5, 1e-3))
+    terms, signs = design_matrix(evidence)
+    assert terms.shape == (5, 1 + 3 + 4)
+    assert signs.tolist() == [0, 1, 1, 1, -1, 1, 1, 1]
+    np.testing.assert_allclose(terms[:, 1:4].sum(axis=1), np.log(1e3))
+
+
+def test_one_candidate_has_no_neighbour(fit):
+    evidence = describe_evidence(
+        fit.select([0]), 2.0, 1.0, enhanced_rate=np.array([1e-5])
+    )
+    assert evidence["apart"] == 5
+    assert np.isfinite(evidence["spacing"]).all()
