@@ -16,7 +16,7 @@ _SLOWEST = 4  # periods across the image: slower is shading
 _TAPER = 0.1  # of the width, at either end
 _SMOOTH = 5  # frequencies over which the power of the neighbours is averaged
 _PEAK = 8.0  # times the expected power: a peak of a lattice, not noise
-_LEAST_SHARE = 0.5  # of usable pixels in rows and columns that count
+_LEAST_SHARE = 0.5  # of usable pixels, against the rows that have most
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def measure_column_noise(values, usable):
     values : numpy.ndarray of float32, shape (h, w)
         Finite everywhere.
     usable : numpy.ndarray of bool, shape (h, w)
-        Rows and columns of which less than half is usable are left out.
+        Rows and columns that are mostly not usable are left out.
 
     Returns
     -------
@@ -71,8 +71,9 @@ def measure_column_noise(values, usable):
     >>> round(found.sd, 1), bool(found.sd_error < 0.05)
     (0.5, True)
     """
-    rows = usable.mean(1) >= _LEAST_SHARE
-    columns = usable.mean(0) >= _LEAST_SHARE
+    share = usable.mean(1)
+    rows = share > _LEAST_SHARE * share.max()
+    columns = usable[rows].mean(0) > _LEAST_SHARE if rows.any() else usable[0]
     height, width = np.count_nonzero(rows), np.count_nonzero(columns)
     offsets = np.zeros(values.shape[1], np.float32)
     if min(height, width) < 2 * _SMOOTH:

@@ -59,6 +59,14 @@ def test_unusable_columns_have_no_offset(rng):
     assert not found.offsets[200:].any()
 
 
+def test_most_of_the_rows_may_be_missing(rng):
+    image = rng.normal(0, 2, (256, 256)) + rng.normal(0, 0.8, 256)
+    usable = np.zeros(image.shape, bool)
+    usable[180:, :240] = True
+    found = measure_column_noise(np.where(usable, image, 0), usable)
+    assert found.sd == pytest.approx(0.8, rel=0.25)
+
+
 def test_too_few_usable_rows(rng):
     usable = np.zeros((64, 64), bool)
     usable[:5] = True

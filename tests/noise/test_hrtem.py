@@ -131,6 +131,15 @@ def test_gaps_do_not_matter(rng):
     assert found.column_sd == pytest.approx(TRUE.column_sd, rel=0.2)
 
 
+def test_rows_that_are_missing_do_not_matter():
+    image = noisy(0)
+    image[90:] = np.nan
+    result = calibrate_image(image, "HRTEM")
+    assert result.reasons == {}
+    assert result.parameters.column_sd == pytest.approx(TRUE.column_sd, rel=0.25)
+    assert sd_of(result.parameters, 11) == pytest.approx(sd_of(TRUE, 11), rel=0.05)
+
+
 def test_record_holds_all_but_the_curves(result):
     row = to_record(result)
     assert len(row) == len(record_names("HRTEM"))
