@@ -87,9 +87,6 @@ axes[1].plot(t, np.exp(-(t**2) / 2) / np.sqrt(2 * np.pi), "k", label="normal")
 axes[1].set(xlabel="deviation / standard error", ylabel="density")
 axes[1].legend()
 
-print(
-    f"{deviation.std():.3f} px with Gaussians, {moved.std():.3f} px with centres of mass"
-)
 print(f"Gaussians: {np.sqrt(np.mean(deviation**2)):.3f} px")
 print(f"centres of mass: {np.sqrt(np.mean(moved**2)):.3f} px")
 print(f"true errors over stated ones: {np.sqrt(np.mean(ratio**2)):.2f}")

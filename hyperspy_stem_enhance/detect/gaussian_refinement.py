@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from .joint_fit import JointFit
 from .joint_gaussians import Gaussians, JointModel
-from .rough_fit import all_free, fit_roughly, measure_noise, move_levels
+from .rough_fit import all_free, fit_roughly, move_levels
 
 # Pixels count up to this many sigmas from a column: they hold 94 % of what Poisson
 # noise lets one know of a position. Gaussians end a little farther out.
@@ -25,8 +25,8 @@ _UNUSUAL = 3.0
 _SAMPLE = 20_000
 # Windows are made for widths of up to this factor times the typical one.
 _WIDE = 1.8
-# Steps with weights of the rough fit, of the fit, and without what failed.
-_FIRST_STEPS, _STEPS, _LAST_STEPS = 3, 15, 6
+# Steps of the fit, and of that without what failed.
+_STEPS, _LAST_STEPS = 15, 6
 _TOLERANCE = 1e-3
 
 
@@ -72,7 +72,7 @@ def refine_gaussians(data, start, sigma, mask_radius, law, background, elliptica
     -------
     RefinedGaussians
     """
-    g, noise = fit_roughly(data, start, sigma, mask_radius, law, background)
+    g, noise = fit_roughly(data, start, sigma, mask_radius, law, background, elliptical)
     width = np.full(len(start), np.median(g.sigma()))
     g = _return_to_start(g, _is_stray(g, start, sigma), start, width)
     window = np.minimum(g.sigma(), _WIDE * width)
@@ -83,10 +83,6 @@ def refine_gaussians(data, start, sigma, mask_radius, law, background, elliptica
     g.background = move_levels(g, g.y, g.x, model.row, model.column)
     fit = JointFit(model, g, width, all_free(model))
     noise.weigh(model, fit.residual)
-    if elliptical:
-        # What circles left over was not all noise.
-        fit.run(_TOLERANCE, _FIRST_STEPS)
-        measure_noise(model, fit.residual, law).weigh(model, fit.residual)
     fit.run(_TOLERANCE, _STEPS)
     return _judge(fit, start, sigma, known_noise=law is not None)
 

@@ -121,9 +121,10 @@ class JointModel:
 
     def __init__(self, data, y, x, sigma, reach, tail, background, elliptical):
         self.terms = BACKGROUND_TERMS[background]
-        self.elliptical = elliptical
-        self.n_shape = 3 if elliptical else 1
-        self.n_parameters = 3 + self.n_shape + self.terms
+        self.elliptical, self.n_shape = False, 1
+        self.n_parameters = 4 + self.terms
+        if elliptical:
+            self.free_ellipses()
         h, w = data.shape
         self.row = np.clip(np.rint(y), 0, h - 1).astype(np.intp)
         self.column = np.clip(np.rint(x), 0, w - 1).astype(np.intp)
@@ -136,6 +137,11 @@ class JointModel:
         self.data = np.pad(data, self.margin, constant_values=np.nan)
         self._make_cells(y, x, reach)
         self.weight = self.used.astype(np.float32)
+
+    def free_ellipses(self):
+        """Take all elements of the precisions as parameters."""
+        self.elliptical, self.n_shape = True, 3
+        self.n_parameters = 6 + self.terms
 
     def _make_cells(self, y, x, reach):
         """Which pixel belongs to which column; -1 where none is near."""

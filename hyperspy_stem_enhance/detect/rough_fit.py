@@ -16,6 +16,7 @@ _TAIL = 2.75
 _STEPS, _TOLERANCE = 8, 0.02
 # Pixels that are enough to measure the noise on.
 _NOISE_SAMPLE = 20_000
+_LEAST_VARIANCE = 0.1
 # Variance of data of order one without noise
 _TINY = 1e-10
 
@@ -41,8 +42,8 @@ class Noise:
         return Noise(*(factor**2 * value for value in vars(self).values()))
 
 
-def fit_roughly(data, start, sigma, mask_radius, law, background):
-    """Fit circular Gaussians to a coarse image.
+def fit_roughly(data, start, sigma, mask_radius, law, background, elliptical=False):
+    """Fit Gaussians to a coarse image.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def fit_roughly(data, start, sigma, mask_radius, law, background):
     law : tuple of float, or None
         Gain and offset of the variance of the pixels, measured if None.
     background : {"none", "constant", "plane"}
+    elliptical : bool
 
     Returns
     -------
@@ -76,14 +78,17 @@ def fit_roughly(data, start, sigma, mask_radius, law, background):
     if mask_radius is not None:
         reach[:] = max(mask_radius / factor, 1.0)
     law = None if law is None else (law[0] / factor**2, law[1] / factor**2)
-    fit, noise = _fit(coarse, start, width, reach, law, background)
+    fit, noise = _fit(coarse, start, width, reach, law, background, elliptical)
     g = fit.g
-    sigma = np.sqrt(np.maximum((factor * g.sigma()) ** 2 - widened, 0.1))
+    precision = _narrowed(g.precision / factor**2, widened)
     fine = Gaussians(
         y=factor * g.y + centre,
         x=factor * g.x + centre,
-        height=g.height * (factor * g.sigma() / sigma) ** 2,
-        precision=np.outer(sigma**-2, [1.0, 0.0, 1.0]),
+        # The same volume
+        height=g.height
+        * np.sqrt(_determinant(precision) * factor**4)
+        / np.sqrt(_determinant(g.precision)),
+        precision=precision,
         background=move_levels(g, fit.model.row, fit.model.column, g.y, g.x),
     )
     fine.background[:, 1:] /= factor
@@ -115,7 +120,29 @@ def measure_noise(model, residual, law=None):
     return Noise(*(measured if law is None else law), floor)
 
 
-def _fit(data, start, width, reach, law, background):
+def _determinant(precision):
+    yy, yx, xx = precision.T
+    return yy * xx - yx**2
+
+
+def _narrowed(precision, variance):
+    """Precisions of Gaussians whose variances are smaller by so much."""
+    yy, yx, xx = precision.T / _determinant(precision)
+    covariance = np.stack([xx, -yx, yy])
+    # Not below a third of a pixel
+    least = np.maximum(_LEAST_VARIANCE - _smallest(covariance) + variance, 0)
+    covariance[[0, 2]] += least - variance
+    yy, yx, xx = covariance
+    return np.stack([xx, -yx, yy], axis=1) / (yy * xx - yx**2)[:, None]
+
+
+def _smallest(matrix):
+    """Smaller eigenvalue of symmetric matrices (yy, yx, xx)."""
+    yy, yx, xx = matrix
+    return (yy + xx) / 2 - np.hypot((yy - xx) / 2, yx)
+
+
+def _fit(data, start, width, reach, law, background, elliptical):
     n = len(start)
     model = JointModel(data, *start.T, width, reach, _TAIL, background, False)
     g = Gaussians(
@@ -138,6 +165,11 @@ def _fit(data, start, width, reach, law, background):
         measure_noise(model, fit.residual, law).weigh(model, fit.residual)
     fit = JointFit(model, fit.g, width, all_free(model), fit.residual)
     fit.run(_TOLERANCE, _STEPS)
+    if elliptical:
+        measure_noise(model, fit.residual, law).weigh(model, fit.residual)
+        model.free_ellipses()
+        fit = JointFit(model, fit.g, width, all_free(model), fit.residual)
+        fit.run(_TOLERANCE, _STEPS)
     return fit, measure_noise(model, fit.residual, law)
 
 
