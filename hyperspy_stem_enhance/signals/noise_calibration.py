@@ -123,8 +123,9 @@ class NoiseCalibration(BaseSignal):
         lazy = not isinstance(data, np.ndarray)
         signal_class = LazyNoiseCalibration if lazy else NoiseCalibration
         signal = signal_class(data, axes=[*navigation, signal_axis], metadata=metadata)
-        single = data.size == data.shape[-1]
-        if image is not None and not lazy and not image._lazy and single:
+        # An image that could not be used has no curves
+        single = data.size == data.shape[-1] and not lazy and np.isfinite(data).any()
+        if image is not None and not image._lazy and single:
             frame = image.data.reshape(image.data.shape[-2:])
             curves = curves_of(signal._calibrate_again(frame))
             signal.metadata.set_item(f"{_NODE}.curves", curves)

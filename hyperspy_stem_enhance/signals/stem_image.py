@@ -13,7 +13,7 @@ from hyperspy.docstrings.signal import (
 from hyperspy.signals import LazySignal2D, Signal2D
 
 from hyperspy_stem_enhance.lazy import map_frames
-from hyperspy_stem_enhance.signals import _checks, _workers
+from hyperspy_stem_enhance.signals import _checks, _interactive, _workers
 from hyperspy_stem_enhance.signals.calibration import CalibrationMixin
 from hyperspy_stem_enhance.signals.enhancement import EnhancementMixin
 
@@ -36,6 +36,7 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
         separation=None,
         roi=None,
         support="auto",
+        interactive=False,
         lazy_output=None,
         show_progressbar=None,
         num_workers=None,
@@ -76,6 +77,10 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
             By default, columns of a support that the image does not show
             one by one are left out where single heavy atoms, far brighter
             and in no order, stand on it. "keep" keeps them.
+        interactive : bool, default False
+            If True, plot the images with their columns, and show a slider
+            for ``threshold``, in a notebook with ipywidgets. The result
+            follows the slider.
         %s
         %s
         %s
@@ -110,15 +115,20 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
         >>> s.detect_atoms(scale=1, show_progressbar=False)
         <AtomPositions, title: , dimensions: (4|ragged)>
         """
+        from hyperspy_stem_enhance.detect.columns import DEFAULT_THRESHOLD
         from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
 
         _checks.check_arguments(self, mode, num_workers)
         _checks.check_enhance(enhance)
         _checks.check_threshold(threshold)
         _checks.check_detection(method, separation, support)
+        if interactive:
+            _interactive.check_interactive(
+                self._lazy if lazy_output is None else lazy_output
+            )
         options = {
             "method": method,
-            "threshold": threshold,
+            "threshold": 0.0 if interactive else threshold,
             "separation": separation,
             "roi": roi,
             "support": support,
@@ -130,7 +140,11 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
             show_progressbar=show_progressbar,
             num_workers=num_workers,
         )
-        return AtomPositions.from_arrays(data, image=self)
+        atoms = AtomPositions.from_arrays(data, image=self)
+        if interactive:
+            threshold = DEFAULT_THRESHOLD if threshold is None else threshold
+            return _interactive.choose_threshold(self, atoms, threshold)
+        return atoms
 
     detect_atoms.__doc__ %= _RUN_ARGS
 
