@@ -303,9 +303,9 @@ def _add_train(commands):
     train.add_argument("--minutes", type=float, help="stop before, to be resumed later")
     train.add_argument(
         "--model",
-        choices=("sfin-fast", "sfin"),
+        choices=("sfin-fast", "sfin", "scgn-fast", "scgn"),
         default="sfin-fast",
-        help="architecture (default: %(default)s)",
+        help="architecture; those of SCGN learn HRTEM images (default: %(default)s)",
     )
     train.add_argument(
         "--start",

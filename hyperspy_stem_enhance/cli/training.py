@@ -7,9 +7,17 @@ from pathlib import Path
 
 from ..models import SFIN_FAST, SFIN_PAPER, install_model, resolve, resolve_device
 from ..models.export import check_own_name
+from ..models.scgn import SCGN_FAST, SCGN_PAPER
+from ..noise.parameters import MODES
 from ..train.loop import train
 
-_ARCHITECTURES = {"sfin-fast": SFIN_FAST, "sfin": SFIN_PAPER}
+# Architectures, and the modes that they are trained for
+_NETWORKS = {
+    "sfin-fast": (SFIN_FAST, MODES),
+    "sfin": (SFIN_PAPER, MODES),
+    "scgn-fast": (SCGN_FAST, ("HRTEM",)),
+    "scgn": (SCGN_PAPER, ("HRTEM",)),
+}
 
 
 def run_train(options):
@@ -32,7 +40,7 @@ def run_train(options):
         training with other settings.
     """
     _check(options)
-    architecture = _ARCHITECTURES[options.model]
+    architecture, modes = _NETWORKS[options.model]
     if options.name is not None:
         check_own_name(options.name)
     checkpoint = train(
@@ -41,6 +49,7 @@ def run_train(options):
         options.steps,
         seed=options.seed,
         peak_rate=options.peak_rate,
+        modes=modes,
         start=options.start and resolve(options.start),
         batch_factor=options.batch_factor,
         n_workers=options.workers,
@@ -53,7 +62,7 @@ def run_train(options):
     if options.name is None:
         print("give --name to make its averaged weights a model that is used by name")
     else:
-        path = install_model(options.out, options.name)
+        path = install_model(options.out, options.name, modes)
         print(f"model {options.name!r}: {path}")
     return 0
 

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from ..models.architectures import build_network
 from ..models.registry import load_model, weights_sha256
 from ..noise.distribution import describe_noise
+from ..noise.parameters import MODES
 from .stream import SimulatedBatches
 
 _LEAK = 0.05  # slope of the loss where a prediction is negative
@@ -168,6 +169,7 @@ def train(
     seed=0,
     peak_rate=1e-3,
     noise="mixed",
+    modes=MODES,
     own_noise=None,
     start=None,
     batch_factor=1,
@@ -196,6 +198,8 @@ def train(
         Highest learning rate.
     noise : str or NoiseParameters, default "mixed"
         As for `simulate.scene.draw_scene`.
+    modes : sequence of str, default ("HAADF", "BF")
+        Modes to draw from, evenly; ("HRTEM",) for SCGN.
     own_noise : noise.distribution.NoiseDistribution, optional
         Noise and mode of every second batch; `noise` is that of the others.
     start : str, optional
@@ -239,6 +243,8 @@ def train(
         "noise": str(noise),
         "batch_factor": batch_factor,
     }
+    if tuple(modes) != MODES:
+        settings["modes"] = list(modes)
     if own_noise is not None:
         settings["own_noise"] = describe_noise(own_noise)
     if start is not None:
@@ -253,6 +259,7 @@ def train(
         training.step,
         batch_factor,
         noise,
+        modes,
         own_noise=own_noise,
         n_outputs=training.network.n_outputs,
     )

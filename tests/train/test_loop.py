@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from hyperspy_stem_enhance.models import install_model
+from hyperspy_stem_enhance.models.scgn import SCGN
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 from hyperspy_stem_enhance.train import stream
 from hyperspy_stem_enhance.train.loop import (
@@ -91,6 +92,15 @@ def test_training_begins_with_a_network_of_fewer_outputs(tmp_path, monkeypatch):
     three = averaged_network(second).tail_conv.weight
     assert len(three) == 3 * len(one)
     torch.testing.assert_close(three[: len(one)], one, rtol=1e-3, atol=1e-4)
+
+
+def test_scgn_learns_hrtem_frames(tmp_path):
+    small = {**SMALL, "name": "scgn", "n_outputs": 3}
+    options = {"n_workers": 0, "report": lambda line: None, "modes": ("HRTEM",)}
+    network = averaged_network(train(tmp_path, small, 2, **options))
+    assert isinstance(network, SCGN)
+    with pytest.raises(ValueError, match="other settings"):
+        train(tmp_path, small, 2, **{**options, "modes": ("HAADF",)})
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path):
