@@ -290,7 +290,7 @@ def test_columns_of_another_version_are_read_by_name(counts):
 
 def test_a_series_of_one_frame_that_cannot_be_used(make_images):
     s = make_images((1,))
-    s.data[:] = np.nan
+    s.data = np.full_like(s.data, np.nan)
     with pytest.warns(UserWarning, match=r"inav\[0\] cannot be used"):
         calibration = s.calibrate_noise()
     assert np.isnan(calibration.data).all()
