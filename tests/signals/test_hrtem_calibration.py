@@ -82,6 +82,20 @@ def test_areas_as_a_mask(images):
     np.testing.assert_array_equal(again.data, cal.data)
 
 
+def test_areas_as_regions_of_interest(images):
+    rois = [
+        hs.roi.RectangularROI(left=0, right=2.56, top=0.04, bottom=0.76),
+        hs.roi.RectangularROI(left=0, right=2.56, top=2.04, bottom=2.52),
+    ]
+    labels = np.zeros((128, 128), int)
+    labels[2:38], labels[102:126] = 1, 2
+    found = images.calibrate_noise("HRTEM", atom_free=rois, **QUIET)
+    expected = images.calibrate_noise("HRTEM", atom_free=labels, **QUIET)
+    np.testing.assert_array_equal(found.data, expected.data)
+    one = images.calibrate_noise("HRTEM", atom_free=rois[0], **QUIET)
+    assert np.isnan(one.to_dataframe().pointwise_slope).all()
+
+
 def test_saved_with_curves_and_areas(images, tmp_path):
     mask = np.zeros((128, 128), bool)
     mask[2:38], mask[102:126] = True, True
