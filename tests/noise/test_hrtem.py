@@ -205,3 +205,19 @@ def test_arguments_of_other_modes_are_refused():
         calibrate_image(image, "HAADF", atom_free=image > 0)
     with pytest.raises(ValueError, match="mode='TEM' is unknown"):
         calibrate_image(image, "TEM")
+
+
+def test_graphene_of_a_real_microscope(data_dir):
+    """Its camera blurs noise; what the image shows of that is known."""
+    import hyperspy.api as hs
+
+    image = hs.load(data_dir / "hrtem" / "graphene_flower_raw.tif").data
+    result = calibrate_image(image, "HRTEM")
+    assert result.checks.correlated
+    # power beyond what graphene shows, of white noise as strong as at the highest
+    window = np.outer(np.hanning(256), np.hanning(256))
+    spectrum = np.fft.fft2((image - image.mean()) * window)
+    q = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))
+    power = np.mean(np.abs(spectrum[q > 0.45]) ** 2) / np.sum(window**2)
+    assert result.levels.pointwise_sd == pytest.approx(np.sqrt(power), rel=0.1)
+    assert result.parameters.column_sd < 0.1 * result.levels.pointwise_sd
