@@ -130,7 +130,8 @@ class JointModel:
         self.column = np.clip(np.rint(x), 0, w - 1).astype(np.intp)
         self.pairs = _find_pairs(y, x, sigma)
         # The tail of a lone column is in no other cell.
-        coupled = np.isin(np.arange(len(y)), self.pairs)
+        coupled = np.zeros(len(y), dtype=bool)
+        coupled[self.pairs] = True
         tail = np.where(coupled, tail * sigma, 0)
         self.half = np.ceil(np.maximum(tail, reach)).astype(int)
         self.margin = int(self.half.max())
@@ -444,7 +445,7 @@ def _powers(half):
 def _make_chunks(halves, index):
     """Indices with windows of the same size, few enough for the cache."""
     chunks = []
-    for half in np.unique(halves):
+    for half in np.flatnonzero(np.bincount(halves)):
         same = index[halves == half]
         size = max(1, _CHUNK_PIXELS // (2 * half + 1) ** 2)
         chunks += [(same[k : k + size], int(half)) for k in range(0, len(same), size)]
