@@ -63,7 +63,7 @@ def describe_evidence(
         "misfit": np.log(np.maximum(fit.residual, tiny) / np.maximum(fit.height, tiny)),
         "height": np.log(np.maximum(fit.height, tiny) / max(strong, tiny)),
     }
-    evidence |= _describe_distances(fit, width)
+    evidence |= describe_distances(fit, width)
     for name, rate in (("raw", raw_rate), ("enhanced", enhanced_rate)):
         if rate is not None:
             evidence[name] = -np.log(np.maximum(rate, tiny))
@@ -73,8 +73,14 @@ def describe_evidence(
     return {name: np.clip(evidence[name], *_LIMITS[name]) for name in _order(evidence)}
 
 
-def _describe_distances(fit, width):
-    """Distance of each candidate to the nearest higher one, in two units."""
+def describe_distances(fit, width):
+    """Distance of each candidate to the nearest higher one, in two units.
+
+    Returns
+    -------
+    dict of str to numpy.ndarray, shape (n,)
+        ``apart`` and ``spacing``, as of :func:`describe_evidence`.
+    """
     n = len(fit)
     points = np.stack([fit.y, fit.x], axis=1)
     order = np.argsort(-fit.height, kind="stable")

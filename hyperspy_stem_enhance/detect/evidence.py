@@ -19,7 +19,7 @@ from .candidates import (
     strong_height,
 )
 from .classical import show_columns
-from .confidence import describe_evidence
+from .confidence import describe_distances, describe_evidence
 from .peaks import estimate_width
 from .refine import GaussianFit, fit_gaussians, render_gaussians
 from .significance import (
@@ -32,6 +32,9 @@ from .significance import (
 
 # Columns above this part of the strong ones are no ripple of a network.
 _STRONG = 0.08
+# Nearer than this many widths, and than this part of the usual distance, a column
+# has to be so many times clearer.
+_NEAR, _HALF, _DOUBT = 2.5, 0.5, 3.0
 # Fits this many times higher than what noise does are no noise.
 _SURE = 7.0
 # Error of a position, in parts of the width: on a raw image times the significance
@@ -110,6 +113,7 @@ def find_evidence(enhanced, raw=None, mode="HAADF", probability=None):
     else:
         left = residual(raw, fit)
         seen = measure_significance(left, fit, width, MODEL_ERROR * strong)
+        seen = _doubt_parts(seen, fit, width)
         known["raw_rate"] = _false_rate(seen, fit, width, left)
     if probability is not None:
         known["probability"] = _read_near(probability, fit)
@@ -143,11 +147,23 @@ def find_evidence_classically(raw, mode="HAADF"):
         return Candidates.none(), {}
     fit, width = _sharpened(fit, wide, blur)
     strong = strong_height(fit.height)
-    seen = _seen_in_raw(raw, fit, width, strong)
+    seen = _doubt_parts(_seen_in_raw(raw, fit, width, strong), fit, width)
     rate = _false_rate(seen, fit, width, raw)
     evidence = describe_evidence(fit, width, strong, raw_rate=rate)
     fit = _place_on_raw(raw, fit, width, seen)
     return Candidates(fit, width, seen), evidence
+
+
+def _doubt_parts(significance, fit, width):
+    """Lower the significance of what may be part of a higher column.
+
+    The noise of a column itself, which grows with it, is more than that
+    around it, and parts columns of few counts: what is nearer to a higher
+    one than columns of this image are has to be that much clearer.
+    """
+    distance = describe_distances(fit, width)
+    part = (distance["apart"] < _NEAR) & (distance["spacing"] < np.log(_HALF))
+    return np.where(part, significance / _DOUBT, significance)
 
 
 def _seen_in_raw(raw, fit, width, strong):
