@@ -53,12 +53,9 @@ for name in images.files:
     found = list(run(input_gen=tf.constant(padded)).values())[0].numpy()
     out[name] = found[0, : image.shape[0], : image.shape[1], 0]
 frame = tf.constant(np.random.default_rng(0).poisson(9, (1, 1024, 1024, 1)), "float32")
-times = []
-for _ in range(2):
-    start = time.perf_counter()
-    run(input_gen=frame)
-    times.append(time.perf_counter() - start)
-out["seconds"] = np.array(min(times))
+start = time.perf_counter()
+run(input_gen=frame)
+out["seconds"] = np.array(time.perf_counter() - start)
 np.savez(sys.argv[2], **out)
 """
 
@@ -69,12 +66,12 @@ def load_references(folder):
     The dark level of averages is not known: the lowest intensities are put
     at a tenth of the peak.
     """
-    nsmo = hs.load(folder / "haadf" / "NSMO110_registered.tif").data[150:662, 150:662]
+    nsmo = hs.load(folder / "haadf" / "NSMO110_registered.tif").data[300:556, 300:556]
     pto = hs.load(folder / "haadf" / "Cropped_PTO-SRO_Aligned.hspy")
     size = 1000 * pto.axes_manager[-1].scale
     for name, image, pixel in (
         ("NSMO [110]", nsmo, None),
-        ("PTO-SRO", pto.data[:, 100:900], size),
+        ("PTO-SRO", pto.data[:, 500:756], size),
     ):
         low, high = np.quantile(image, [0.001, 0.995])
         yield name, 0.1 + 0.9 * (image - low) / (high - low), pixel
@@ -141,12 +138,10 @@ def run_tkrem(python, noisy):
 def time_enhancement(model):
     """Seconds per 1024² frame."""
     frame = np.random.default_rng(0).poisson(9, (1, 1024, 1024))
-    times = []
-    for _ in range(2):
-        start = time.perf_counter()
-        enhance_frames(frame, model, scale=1)
-        times.append(time.perf_counter() - start)
-    return min(times)
+    enhance_frames(frame[:, :256, :256], model, scale=1)  # loads the network
+    start = time.perf_counter()
+    enhance_frames(frame, model, scale=1)
+    return time.perf_counter() - start
 
 
 def methods(noisy, truth, model):

@@ -50,3 +50,10 @@ def test_help_removes_a_background_and_scales(lattice):
 def test_best_is_chosen_by_the_truth():
     truth = np.zeros((16, 16))
     assert best_candidate([truth + 3, truth + 1, truth - 2], truth)[0, 0] == 1
+
+
+def test_non_local_means_works_on_few_counts(rng, lattice):
+    clean = lattice[1] / 128
+    counts = rng.poisson(0.3 * clean).astype(float)
+    best = best_candidate(FILTERS["non-local means"](counts), 0.3 * clean)
+    assert psnr(best, 0.3 * clean) > psnr(counts, 0.3 * clean) + 3
