@@ -37,19 +37,34 @@ def perovskite():
     return found
 
 
+def inner(table):
+    return table[np.all((table[:, :2] > 8) & (table[:, :2] < (391, 371)), axis=1)]
+
+
+def heavy_and_weak(table):
+    """Columns of cations, and those of a fifth of their height: oxygen."""
+    heavy = table[:, 2] > 0.4 * np.median(table[:, 2])
+    return table[heavy], table[~heavy]
+
+
 def test_sublattices_of_the_perovskite(perovskite):
-    table = perovskite["HAADF"]
+    table, _ = heavy_and_weak(inner(perovskite["HAADF"]))
     order = np.sort(table[:, 2])
     gap = np.argmax(np.diff(order[10:-10])) + 10
     limit = order[gap : gap + 2].mean()
     for columns in (table[table[:, 2] > limit], table[table[:, 2] <= limit]):
-        inner = np.all((columns[:, :2] > 8) & (columns[:, :2] < (391, 371)), axis=1)
-        index, residual = fit_lattice(columns[inner, :2])
+        index, residual = fit_lattice(columns[:, :2])
         assert len(np.unique(index, axis=0)) == len(index) > 90
         # No site of the rectangle is empty, no column is off the lattice.
         assert np.ptp(index[:, 0]) * np.ptp(index[:, 1]) < 1.3 * len(index)
         assert np.hypot(*residual.T).max() < 2.5
         assert np.sqrt(np.mean(residual**2)) * 9.33 < 6  # pm
+
+
+def test_weak_columns_of_the_dark_field_are_those_of_the_bright_field(perovskite):
+    _, weak = heavy_and_weak(inner(perovskite["HAADF"]))
+    distance, _ = cKDTree(perovskite["BF"][:, :2]).query(weak[:, :2])
+    assert (distance < 2).all()
 
 
 def test_oxygen_is_seen_in_the_bright_field_only(perovskite):
