@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .gaussians import Gaussians
 from .joint_fit import JointFit
-from .joint_gaussians import Gaussians, JointModel
+from .joint_gaussians import JointModel
 from .rough_fit import all_free, fit_roughly, move_levels
 
 # Pixels count up to this many sigmas from a column: they hold 94 % of what Poisson

@@ -8,7 +8,8 @@ damping of its own, and takes back a step that did not help around it.
 import numpy as np
 from scipy.sparse import bsr_array
 
-from .joint_gaussians import Gaussians, _apply
+from .gaussians import Gaussians
+from .joint_gaussians import _apply
 
 # Largest change in one step: of a position in sigmas, of the logarithm of a width.
 _LARGEST_MOVE, _LARGEST_WIDENING = 0.5, 0.3

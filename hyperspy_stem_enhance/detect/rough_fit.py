@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .gaussians import Gaussians
 from .joint_fit import JointFit
-from .joint_gaussians import BACKGROUND_TERMS, Gaussians, JointModel
+from .joint_gaussians import BACKGROUND_TERMS, JointModel
 from .residual_noise import measure_variance
 
 # Pixels are put together until sigma is about so many of them.

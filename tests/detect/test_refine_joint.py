@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from hyperspy_stem_enhance.detect.gaussians import Gaussians
 from hyperspy_stem_enhance.detect.joint_fit import JointFit, NormalMatrix
-from hyperspy_stem_enhance.detect.joint_gaussians import Gaussians, JointModel
+from hyperspy_stem_enhance.detect.joint_gaussians import JointModel
 from hyperspy_stem_enhance.detect.mean_width import measure_mean_width
 from hyperspy_stem_enhance.detect.residual_noise import measure_variance
 from hyperspy_stem_enhance.detect.rough_fit import all_free, fit_roughly
