@@ -118,7 +118,14 @@ class Report:
 
     def failed(self, name, cause):
         """Images, or an argument, could not be worked on."""
-        text = " ".join(str(cause).split()) or type(cause).__name__
+        text = " ".join(str(cause).split())
+        if not isinstance(cause, str | ValueError | TypeError | OSError):
+            # What readers raise over bytes they do not expect: a bare key, say
+            text = (
+                f"it cannot be used ({type(cause).__name__}: {text}); it may be "
+                "damaged, or of another format than its extension says"
+            )
+        text = text or type(cause).__name__
         self.problems.append((str(name), text))
         if self._number:
             self.say("    failed")
