@@ -64,7 +64,8 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
             default the network, where PyTorch is installed.
         threshold : float, default 0.5
             Lowest confidence of a column that is kept, 0 to 1. Of
-            simulated columns of confidence 0.9, nine in ten are real.
+            simulated columns that the network gives 0.9, nine in ten or
+            more are real.
         separation : float, optional
             Of columns closer than this, in pixels, that with the highest
             confidence is kept. By default, all that are resolved.
