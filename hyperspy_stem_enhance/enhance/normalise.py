@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter
 _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
 _HOT = 12.0  # local SDs above which a lone pixel is called hot
+_MOST_HOT = 0.004  # of the pixels: single electrons stand out too, where they are few
 _FLOOR = 0.02  # of the root mean square of the frame: keeps flat areas flat
 
 
@@ -87,9 +88,13 @@ def normalise_frame(frame, mode="HAADF"):
     deviation, scale = _standardise(values, weights)
     for _ in range(2):  # a very hot pixel hides lesser ones beside it
         hot = _lone_pixels(deviation, scale)
-        if not len(hot):
+        if not 0 < len(hot) <= _MOST_HOT * values.size:
             break
-        values[tuple(hot.T)] = _neighbour_median(values, hot)
+        mended = values.copy()
+        mended[tuple(hot.T)] = _neighbour_median(values, hot)
+        if mended.min() == mended.max():
+            break
+        values = mended
         deviation, scale = _standardise(values, weights)
     normalised = deviation / scale
     if not complete:

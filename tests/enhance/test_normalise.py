@@ -105,3 +105,15 @@ def test_empty_and_constant_images_are_refused():
     for value in (0, 7.5, 1e9):
         with pytest.raises(ValueError, match="constant"):
             normalise_frame(np.full((32, 32), value))
+
+
+@pytest.mark.parametrize("per_pixel", [2e-4, 2e-3, 2e-2])
+def test_few_electrons_are_kept(per_pixel, rng):
+    frame = rng.poisson(per_pixel, (128, 128))
+    assert frame.any()
+    normalised = normalise_frame(frame)
+    assert np.ptp(normalised.repaired) > 0
+    if per_pixel > 1e-3:
+        electrons = frame > 0
+        kept = normalised.values[electrons] > 3 * normalised.values[~electrons].max()
+        assert kept.mean() > 0.9
