@@ -3,7 +3,6 @@
 import hyperspy.api as hs
 import numpy as np
 import pandas as pd
-import pytest
 
 from hyperspy_stem_enhance.cli import demo, main
 
@@ -34,7 +33,6 @@ class TestDemo:
         assert main(["demo", "--out", str(out)]) == 1
         assert "none-such.hdf5" in capsys.readouterr().err
 
-    @pytest.mark.slow
     def test_whole(self, out):
         """The perovskite's rows are 390 pm/2 apart; ABF shows oxygen too."""
         assert main(["demo", "--out", str(out)]) == 0
