@@ -16,9 +16,6 @@ from scipy.special import expit
 EVIDENCE = ("raw", "enhanced", "probability", "misfit", "height", "apart", "spacing")
 """What may be known of a candidate, see :func:`describe_evidence`."""
 
-# Probabilities of a network in noise alone end at the first (0.24 in 24 images of
-# Gaussian, counting and scan noise); from the second on, noise is ruled out.
-_IN_NOISE = (0.25, 0.5)
 _NEAREST = 9  # candidates among which a higher one is sought
 # Evidence is limited to these values: beyond them more says no more
 _LIMITS = {
@@ -131,17 +128,11 @@ def noise_limit(evidence):
 
     Simulated images hold few maxima of pure noise, so what the regression
     learns does not guard against them: this is the highest confidence,
-    whatever else speaks for a column. A network that knows the lattice
-    around a column may see one that does not stand out by itself: where it
-    is surer than it ever is in noise, noise does not explain the column.
+    whatever else speaks for a column. A network's own probability does not
+    count here: at a vacancy of a faint lattice it is high too.
     """
     least = np.min([evidence[k] for k in ("raw", "enhanced") if k in evidence], axis=0)
-    limit = np.clip(1 - np.exp(-least), 0, 1)
-    if "probability" in evidence:
-        low, high = _IN_NOISE
-        known = (expit(evidence["probability"]) - low) / (high - low)
-        limit = np.maximum(limit, np.clip(known, 0, 1))
-    return limit
+    return np.clip(1 - np.exp(-least), 0, 1)
 
 
 def design_matrix(evidence):

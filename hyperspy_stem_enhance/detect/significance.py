@@ -27,6 +27,9 @@ _BLOCK, _MIN_BLOCK = 16, 48
 _FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 # Local density of candidates: from this many nearest ones.
 _NEIGHBOURS = 12
+# An image that has less than this part of a column, by more than so many SDs of its
+# noise, has not got it.
+_TRACE, _SURELY = 0.35, 5.0
 # Levels at which candidates are counted; nothing is seen below the first.
 _LEVELS = np.array([1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0])
 
@@ -54,7 +57,8 @@ def measure_significance(residual, fit, width, model_error=0.0, noise=None):
     numpy.ndarray of float64, shape (n,)
         Height over the standard deviation that noise gives to it. What
         the residual still holds at the column counts to its height, so
-        that subtracting too much or too little changes nothing.
+        that subtracting too much or too little changes nothing. Zero where
+        the image surely has less than about a third of the column.
 
     Examples
     --------
@@ -75,8 +79,12 @@ def measure_significance(residual, fit, width, model_error=0.0, noise=None):
     ]
     heights = filter_heights(residual, width)
     heights = map_coordinates(heights, at, order=1, mode="nearest")
-    heights += fit.height * _answer(fit.sigma / width)
+    expected = fit.height * _answer(fit.sigma / width)
+    heights += expected
     sd = map_coordinates(noise, at, order=1, mode="nearest")
+    # A trace of what was subtracted is no column, however little noise there is
+    missing = (heights < _TRACE * expected) & (expected - heights > _SURELY * sd)
+    heights[missing] = 0
     # Where the noise is zero, everything that is there stands out.
     tiny = 1e-6 * max(np.abs(heights).max(initial=0.0), 1e-300)
     return heights / np.maximum(sd, tiny)

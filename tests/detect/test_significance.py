@@ -121,3 +121,21 @@ def test_more_significance_is_more_confidence():
     assert confidence == sorted(confidence)
     assert confidence[0] == 0
     assert confidence[-1] == 1
+
+
+def test_column_that_the_image_has_not_got_is_not_significant():
+    y, x = np.mgrid[:96, :96]
+    fit = fit_gaussians(gaussian(y, x, 50, 40), [[50, 40]], sigma=2)
+    fit.height[:] = 5
+    # the image is empty but for a trace; hardly any noise hides it
+    image = 0.2 * gaussian(y, x, 50, 40)
+    image += np.random.default_rng(0).normal(0, 1e-3, image.shape)
+    residual = image - 5 * gaussian(y, x, 50, 40)
+    assert measure_significance(residual, fit, 2.0)[0] == 0
+    there = image + 2.8 * gaussian(y, x, 50, 40)
+    residual = there - 5 * gaussian(y, x, 50, 40)
+    assert measure_significance(residual, fit, 2.0)[0] > 20
+
+
+def gaussian(y, x, row, column, sigma=2.0):
+    return np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * sigma**2))
