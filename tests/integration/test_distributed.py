@@ -108,26 +108,25 @@ def test_calibration_agrees(client, frames):
     np.testing.assert_allclose(lazy.calibrate_noise().data.compute(), expected)
 
 
-def count_loaded():
-    from hyperspy_stem_enhance.models import registry
-
-    return len(registry._loaded)
-
-
 def test_a_model_is_loaded_once_per_process(client, frames):
+    # Defined here, it travels by value: workers need not import the tests
+    def count_loaded():
+        from hyperspy_stem_enhance.models import registry
+
+        return len(registry._loaded)
+
     lazy = hs.signals.Signal2D(da.from_array(frames, chunks=(1, 64, 80))).as_lazy()
     for _ in range(2):
         lazy.enhance_sfin(**NETWORK).data.compute()
     assert max(client.run(count_loaded).values()) == 1
 
 
-def read_chunk(block, path, block_info=None):
-    with open(path, "a") as file:
-        file.write(f"{block_info[0]['chunk-location']}\n")
-    return block
-
-
 def test_chunks_are_read_once_for_both(client, frames, tmp_path):
+    def read_chunk(block, path, block_info=None):
+        with open(path, "a") as file:
+            file.write(f"{block_info[0]['chunk-location']}\n")
+        return block
+
     path = tmp_path / "read"
     lazy = da.from_array(frames, chunks=(2, 64, 80)).map_blocks(
         read_chunk, path, meta=np.empty((0, 0, 0), frames.dtype)
