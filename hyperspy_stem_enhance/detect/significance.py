@@ -229,7 +229,7 @@ def measure_false_rate(significance, positions, width, shape):
     >>> for z in (3.0, 4.5, 6.0):
     ...     rate = measure_false_rate(np.array([z]), alone, 2.0, (256, 256))
     ...     print(rate.round(3))
-    [28.613]
+    [28.602]
     [0.155]
     [0.]
     """
