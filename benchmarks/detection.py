@@ -157,7 +157,9 @@ def hyperspy_peaks(frame):
             interactive=False,
             show_progressbar=False,
         )
-        yield (distance, level), np.asarray(peaks.data[0])
+        found = np.asarray(peaks.data[0], float)
+        # A frame without peaks has one row of NaN
+        yield (distance, level), found[np.isfinite(found).all(axis=1)]
 
 
 OPPONENTS = {
