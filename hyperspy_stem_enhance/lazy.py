@@ -274,6 +274,20 @@ def _beside_frames(beside, nav):
     return beside[..., np.newaxis, np.newaxis]
 
 
+def set_data(signal, data):
+    """Give a signal data in memory or a dask array; it becomes eager or lazy.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+    data : numpy.ndarray or dask.array.Array
+        Of the shape of the signal.
+    """
+    signal.data = data
+    signal._lazy = not isinstance(data, np.ndarray)
+    signal._assign_subclass()
+
+
 def progressbar(show=None, **options):
     """Context in which dask shows its progress, by default as HyperSpy prefers."""
     from tqdm.dask import TqdmCallback

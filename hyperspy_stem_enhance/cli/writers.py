@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from ..lazy import set_data
 from .files import beside, remove
 
 IMAGE_FORMATS = ("hspy", "zspy", "tif")
@@ -125,8 +126,7 @@ class AtomSink:
         self._data = np.empty(self.array.shape, dtype=object)
         yield
         atoms, (part, table) = self._atoms, parts
-        atoms.data, atoms._lazy = self._data, False
-        atoms._assign_subclass()
+        set_data(atoms, self._data)
         atoms.save(part, overwrite=True)
         pieces = _table_pieces(atoms)
         write = _write_parquet if table.suffix == ".parquet" else _write_csv
@@ -169,8 +169,7 @@ class NoiseSink:
         self._data = np.empty(self.array.shape, self.array.dtype)
         yield
         calibration, [part] = self._calibration, parts
-        calibration.data, calibration._lazy = self._data, False
-        calibration._assign_subclass()
+        set_data(calibration, self._data)
         calibration.warn_of_notes()
         calibration.save(part, overwrite=True)
 
@@ -267,8 +266,7 @@ class _TIFFImages:
     def close(self, whole):
         if whole:
             signal = self._signal._deepcopy_with_new_data(self._data)
-            signal._lazy = False
-            signal._assign_subclass()
+            set_data(signal, self._data)
             signal.save(self._part, overwrite=True)
         del self._data
 

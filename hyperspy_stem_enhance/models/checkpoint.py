@@ -38,14 +38,11 @@ def load_checkpoint(path):
     --------
     >>> network = load_checkpoint("ours_enhance_tem_500.pth")  # doctest: +SKIP
     """
-    architecture, state = read_checkpoint(path)
-    network = build_network(architecture)
-    network.load_state_dict(state)
-    return network.eval()
+    return read_checkpoint(path)[1]
 
 
 def read_checkpoint(path):
-    """Read a published checkpoint without building its network.
+    """Load a published checkpoint, and tell the architecture of its network.
 
     Parameters
     ----------
@@ -55,8 +52,8 @@ def read_checkpoint(path):
     -------
     architecture : dict
         As `architectures.build_network` takes it.
-    state : dict of str to torch.Tensor
-        That fits this network.
+    network : models.sfin.SFIN or models.scgn.SCGN
+        As from `load_checkpoint`.
 
     Raises
     ------
@@ -89,13 +86,14 @@ def read_checkpoint(path):
     state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
     try:
         architecture = _architecture(state)
-        build_network(architecture).load_state_dict(state)
+        network = build_network(architecture)
+        network.load_state_dict(state)
     except (KeyError, RuntimeError, ValueError) as error:
         raise ValueError(
             f"path={str(path)!r} holds another network than SFIN or SCGN "
             f"({str(error).splitlines()[0]})."
         ) from None
-    return architecture, state
+    return architecture, network.eval()
 
 
 def _architecture(state):

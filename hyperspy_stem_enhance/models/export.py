@@ -9,7 +9,6 @@ from pathlib import Path
 import torch
 
 from ..noise.parameters import MODES
-from .architectures import build_network
 from .checkpoint import read_checkpoint
 from .registry import _WEIGHTS, _read_registry, models_folder
 
@@ -113,13 +112,11 @@ def install_checkpoint(path, name=None, modes=None):
     >>> s.enhance_sfin(model="ours_enhance_tem_500")  # doctest: +SKIP
     """
     path, folder = Path(path), models_folder()
-    architecture, state = read_checkpoint(path)
+    architecture, network = read_checkpoint(path)
     name = path.stem if name is None else name
     check_own_name(name)
     if modes is None:
         modes = ["BF"] if name.lower().endswith("_bf") else ["HAADF"]
-    network = build_network(architecture)
-    network.load_state_dict(state)
     export_weights(
         network,
         name,

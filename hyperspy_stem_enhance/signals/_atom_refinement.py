@@ -8,7 +8,7 @@ from hyperspy.docstrings.signal import (
 )
 
 import hyperspy_stem_enhance
-from hyperspy_stem_enhance.lazy import map_frames
+from hyperspy_stem_enhance.lazy import map_frames, set_data
 from hyperspy_stem_enhance.signals import _checks
 
 _VARIANCE_NODE = "Signal.Noise_properties.Variance_linear_model"
@@ -138,8 +138,7 @@ class AtomRefinement:
             num_workers=num_workers,
         )
         result = self._with_columns(data, names)
-        result._lazy = not isinstance(data, np.ndarray)
-        result._assign_subclass()
+        set_data(result, data)
         record = {name: value for name, value in settings.items() if value is not None}
         result.metadata.set_item(
             "STEM_enhance.refine",

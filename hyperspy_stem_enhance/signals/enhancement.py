@@ -1,6 +1,5 @@
 """The methods of image signals that enhance them, and tell what to believe."""
 
-import numpy as np
 from hyperspy.docstrings.signal import (
     LAZY_OUTPUT_ARG,
     NUM_WORKERS_ARG,
@@ -8,7 +7,7 @@ from hyperspy.docstrings.signal import (
 )
 
 import hyperspy_stem_enhance
-from hyperspy_stem_enhance.lazy import map_frames
+from hyperspy_stem_enhance.lazy import map_frames, set_data
 from hyperspy_stem_enhance.signals import _checks, _evidence, _workers
 
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
@@ -157,7 +156,7 @@ class EnhancementMixin:
         )
         rows = self.data.shape[-2]
         result = self if inplace else self._deepcopy_with_new_data()
-        _set_data(result, data[..., :rows, :])
+        set_data(result, data[..., :rows, :])
         # The noise of the input; HyperSpy's own operations drop it as well
         if result.metadata.has_item("Signal.Noise_properties"):
             del result.metadata.Signal.Noise_properties
@@ -170,7 +169,7 @@ class EnhancementMixin:
         if not return_uncertainty:
             return result
         uncertainty = result._deepcopy_with_new_data()
-        _set_data(uncertainty, data[..., rows:, :])
+        set_data(uncertainty, data[..., rows:, :])
         del uncertainty.metadata.STEM_enhance.enhance_sfin
         interval = {"interval": _evidence.INTERVAL}
         _write_record(uncertainty, "uncertainty", {**record, **options, **interval})
@@ -235,12 +234,6 @@ class EnhancementMixin:
             mode,
             background_kept=known.get("keep_background", False),
         )
-
-
-def _set_data(signal, data):
-    signal.data = data
-    signal._lazy = not isinstance(data, np.ndarray)
-    signal._assign_subclass()
 
 
 def _write_record(signal, step, settings):

@@ -56,7 +56,7 @@ def add_noise(
     >>> add_noise(s, counts, show_progressbar=False)
     <Signal2D, title: , dimensions: (3|32, 32)>
     """
-    from ..lazy import map_frames
+    from ..lazy import map_frames, set_data
     from ..signals._checks import check_images
 
     check_images(signal)
@@ -78,8 +78,7 @@ def add_noise(
         show_progressbar=show_progressbar,
     )
     result = signal._deepcopy_with_new_data(data)
-    result._lazy = not isinstance(data, np.ndarray)
-    result._assign_subclass()
+    set_data(result, data)
     return result
 
 
