@@ -135,8 +135,9 @@ def _add_hidden(image, fit, width, noise):
         cKDTree(hidden), 4 * width, output_type="ndarray"
     )
     np.maximum.at(limit, near["j"], _HIDDEN * fit.height[near["i"]])
-    significance = measure_significance(left, added, width)
-    keep = (added.height > limit) & (significance > _SEEN)
+    keep = added.height > limit
+    if keep.any():
+        keep &= measure_significance(left, added, width) > _SEEN
     if not keep.any():
         return fit
     joined = np.concatenate([positions(fit), hidden[keep]])

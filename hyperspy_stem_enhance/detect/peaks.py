@@ -7,12 +7,17 @@ are two columns where the image dips between them.
 import numpy as np
 from scipy.ndimage import (
     gaussian_filter,
-    gaussian_laplace,
     laplace,
     map_coordinates,
-    maximum_filter,
 )
 from scipy.spatial import cKDTree
+
+from .filters import (
+    CosineSpectrum,
+    gaussian_kernel,
+    gaussian_reach,
+    second_derivative_kernel,
+)
 
 WIDTH_RANGE = (0.8, 12.0)
 """Widths (sigma in pixels) of columns that can be found."""
@@ -68,7 +73,12 @@ def estimate_width(image):
     3.0
     """
     image = _busiest_part(image)
-    answers = np.array([_sum_of_answers(image, width) for width in _WIDTHS])
+    if not image.any():
+        return np.nan
+    # float32 is enough, of values whose fourth powers it holds
+    image = (image / np.abs(image).max()).astype(np.float32)
+    spectrum = CosineSpectrum(image, gaussian_reach(_WIDTHS[-1]))
+    answers = np.array([_sum_of_answers(spectrum, width) for width in _WIDTHS])
     if not answers.max() > 0:
         return np.nan
     inner = answers[1:-1]
@@ -82,10 +92,12 @@ def estimate_width(image):
     return float(_WIDTHS[best] * _STEP**shift)
 
 
-def _sum_of_answers(image, width):
-    answer = -(width**2) * gaussian_laplace(image, width, mode="nearest")
-    rows, columns = local_maxima(answer)
-    return np.sum(answer[rows, columns] ** 4)
+def _sum_of_answers(spectrum, width):
+    mean, curvature = gaussian_kernel(width), second_derivative_kernel(width)
+    curvature *= -(width**2)
+    pairs = [(curvature, mean), (mean, curvature)]
+    answer = spectrum.filtered(pairs)
+    return np.sum(answer[local_maxima(answer)].astype(np.float64) ** 4)
 
 
 def _busiest_part(image):
@@ -144,7 +156,10 @@ def local_maxima(image):
 
     Of a flat top the first pixel in reading order is kept.
     """
-    top = (image == maximum_filter(image, size=3, mode="nearest")) & (image > 0)
+    highest = np.pad(image, 1, mode="edge")
+    highest = np.maximum(np.maximum(highest[:-2], highest[1:-1]), highest[2:])
+    sides = highest[:, :-2], highest[:, 1:-1], highest[:, 2:]
+    top = (image == np.maximum(np.maximum(*sides[:2]), sides[2])) & (image > 0)
     rows, columns = np.nonzero(top)
     # A neighbour earlier in reading order that is a maximum too shares the top.
     padded = np.pad(top, 1)

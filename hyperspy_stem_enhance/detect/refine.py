@@ -174,13 +174,21 @@ def render_gaussians(shape, fit):
         chosen = np.flatnonzero(radii == radius)
         for start in range(0, len(chosen), _BLOCK):
             part = fit.select(chosen[start : start + _BLOCK])
-            rows, columns = _window_indices(part, radius)
-            inside = (rows >= 0) & (rows < shape[0])
-            inside &= (columns >= 0) & (columns < shape[1])
-            values = _gaussian(part, rows, columns)
-            index = (rows * shape[1] + columns)[inside]
-            out += np.bincount(index, weights=values[inside], minlength=out.size)
+            rows, tall = _profiles(part.y, part.sigma, radius, shape[0])
+            columns, wide = _profiles(part.x, part.sigma, radius, shape[1])
+            tall *= part.height[:, None]
+            index = rows[:, :, None] * shape[1] + columns[:, None]
+            values = tall[:, :, None] * wide[:, None]
+            out += np.bincount(index.ravel(), values.ravel(), minlength=out.size)
     return out.reshape(shape)
+
+
+def _profiles(centres, sigma, radius, size):
+    """Pixels of an axis around each centre, and a Gaussian there: zero outside."""
+    pixels = np.rint(centres).astype(int)[:, None] + np.arange(-radius, radius + 1)
+    values = np.exp(-0.5 * ((pixels - centres[:, None]) / sigma[:, None]) ** 2)
+    values[(pixels < 0) | (pixels >= size)] = 0
+    return np.clip(pixels, 0, size - 1), values
 
 
 def _start(image, positions, sigma):
@@ -221,32 +229,24 @@ def _heights(positions, value, sigma):
     return height
 
 
-def _window_indices(fit, radius, every=1):
-    """Rows and columns of the pixels around each centre, shape (n, pixels)."""
-    radius = every * (radius // every)
-    steps = np.arange(-radius, radius + 1, every)
-    dy, dx = (d.ravel() for d in np.meshgrid(steps, steps, indexing="ij"))
-    rows = np.rint(fit.y).astype(int)[:, None] + dy
-    columns = np.rint(fit.x).astype(int)[:, None] + dx
-    return rows, columns
-
-
-def _gaussian(fit, rows, columns):
-    r2 = (rows - fit.y[:, None]) ** 2 + (columns - fit.x[:, None]) ** 2
-    return fit.height[:, None] * np.exp(-r2 / (2 * fit.sigma[:, None] ** 2))
-
-
 def _fit_block(image, model, fit, limits, background, stiffness, every, steps):
     """One round of fits for up to ``_BLOCK`` columns."""
     centres, sigma = limits
     window = np.maximum(_WINDOW_SIGMAS * sigma, 2.5)
-    rows, columns = _window_indices(fit, int(np.ceil(window.max())), every)
-    r2 = (rows - fit.y[:, None]) ** 2 + (columns - fit.x[:, None]) ** 2
+    # Windows have the shape (n, rows, columns)
+    reach = every * (int(np.ceil(window.max())) // every)
+    offsets = np.arange(-reach, reach + 1, every)
+    rows = np.rint(fit.y).astype(int)[:, None, None] + offsets[:, None]
+    columns = np.rint(fit.x).astype(int)[:, None, None] + offsets
     h, w = image.shape
-    used = (rows >= 0) & (rows < h) & (columns >= 0) & (columns < w)
-    used &= r2 <= window[:, None] ** 2
+    used = ((rows >= 0) & (rows < h)) & ((columns >= 0) & (columns < w))
+    y, x, height, width, radius = (
+        v[:, None, None] for v in (fit.y, fit.x, fit.height, fit.sigma, window)
+    )
+    r2 = (rows - y) ** 2 + (columns - x) ** 2
+    used &= r2 <= radius**2
     index = np.clip(rows, 0, h - 1), np.clip(columns, 0, w - 1)
-    data = image[index] - model[index] + _gaussian(fit, rows, columns)
+    data = image[index] - model[index] + height * np.exp(-r2 / (2 * width**2))
     used &= np.isfinite(data)
     data = np.where(used, data, 0.0)
     parameters = np.stack(
@@ -255,7 +255,7 @@ def _fit_block(image, model, fit, limits, background, stiffness, every, steps):
     bounds = _bounds(centres, sigma)
     free = 5 if background else 4
     # Columns without enough pixels in the image keep their start.
-    fitted = used.sum(axis=1) > free
+    fitted = used.sum(axis=(1, 2)) > free
     parameters[fitted], residual = _levenberg_marquardt(
         parameters[fitted],
         data[fitted],
@@ -289,17 +289,25 @@ def _as_fit(parameters):
 
 
 def _model_and_jacobian(parameters, used, rows, columns, free):
-    y, x, height, log_sigma, background = (p[:, None] for p in parameters.T)
-    inverse = np.exp(-2 * log_sigma)
-    dy, dx = rows - y, columns - x
-    r2 = (dy**2 + dx**2) * inverse
-    shape = np.where(used, np.exp(-0.5 * r2), 0.0)
-    value = height * shape
-    jacobian = [value * dy * inverse, value * dx * inverse, shape, value * r2]
-    if free == 5:
-        jacobian.append(used.astype(np.float64))
-    model = value + np.where(used, background, 0.0)
-    return model, np.stack(jacobian, axis=1)
+    y, x, height, log_sigma, background = parameters.T[:, :, None, None]
+    inverse = np.exp(-log_sigma)
+    dy, dx = (rows - y) * inverse, (columns - x) * inverse
+    jacobian = np.empty((len(parameters), free, *used.shape[1:]))
+    by_y, by_x, shape, by_width, *by_background = jacobian.swapaxes(0, 1)
+    np.multiply(np.exp(-0.5 * dy**2), np.exp(-0.5 * dx**2), out=shape)
+    shape *= used
+    model = height * shape
+    np.multiply(model, dy * inverse, out=by_y)
+    np.multiply(model, dx * inverse, out=by_x)
+    np.multiply(model, dy**2 + dx**2, out=by_width)
+    if by_background:
+        by_background[0][:] = used
+        model += background * used
+    n_pixels = model.shape[1] * model.shape[2]
+    return (
+        model.reshape(len(model), n_pixels),
+        jacobian.reshape(len(model), free, n_pixels),
+    )
 
 
 def _levenberg_marquardt(
@@ -316,16 +324,19 @@ def _levenberg_marquardt(
     low, high = bounds
     stiffness, log_width = prior
     parameters = parameters.copy()
+    pixels = np.maximum(used.sum(axis=(1, 2)), 1)
     damping = np.full(len(parameters), 1e-3)
     model, jacobian = _model_and_jacobian(parameters, used, rows, columns, free)
-    cost = np.sum((data - model) ** 2, axis=1)
+    data = data.reshape(model.shape)
+    left = data - model
+    cost = np.sum(left**2, axis=1)
     cost += stiffness * (parameters[:, 3] - log_width) ** 2
     active = np.arange(len(parameters))
     scale = np.exp(parameters[:, 3])
     for _ in range(steps):
         if active.size == 0:
             break
-        gradient = jacobian @ (data[active] - model)[:, :, None]
+        gradient = jacobian @ left[:, :, None]
         normal = jacobian @ jacobian.transpose(0, 2, 1)
         pull = log_width[active] - parameters[active, 3]
         gradient[:, 3, 0] += stiffness * pull
@@ -337,23 +348,25 @@ def _levenberg_marquardt(
         trial = parameters[active]
         trial[:, :free] += step
         trial = np.clip(trial, low[active], high[active])
-        new_model, new_jacobian = _model_and_jacobian(
-            trial, used[active], rows[active], columns[active], free
-        )
-        new_cost = np.sum((data[active] - new_model) ** 2, axis=1)
+        model, new_jacobian = _model_and_jacobian(trial, used, rows, columns, free)
+        new_left = data - model
+        new_cost = np.sum(new_left**2, axis=1)
         new_cost += stiffness * (trial[:, 3] - log_width[active]) ** 2
         better = new_cost <= cost[active]
         moved = np.abs(trial - parameters[active])[:, [0, 1]].max(axis=1)
         widened = np.abs(trial - parameters[active])[:, 3]
         done = better & (moved < 1e-4 * scale[active]) & (widened < 1e-4)
-        accepted = active[better]
+        accepted, worse = active[better], ~better
         parameters[accepted] = trial[better]
         cost[accepted] = new_cost[better]
-        model = np.where(better[:, None], new_model, model)
-        jacobian = np.where(better[:, None, None], new_jacobian, jacobian)
+        new_left[worse], new_jacobian[worse] = left[worse], jacobian[worse]
+        left, jacobian = new_left, new_jacobian
         damping[active] *= np.where(better, 0.2, 8.0)
         done |= damping[active] > 1e8
-        active, model, jacobian = active[~done], model[~done], jacobian[~done]
+        if done.any():
+            active, left, jacobian, data, used, rows, columns = (
+                values[~done]
+                for values in (active, left, jacobian, data, used, rows, columns)
+            )
     cost -= stiffness * (parameters[:, 3] - log_width) ** 2
-    pixels = np.maximum(used.sum(axis=1), 1)
     return parameters, np.sqrt(np.maximum(cost, 0) / pixels)

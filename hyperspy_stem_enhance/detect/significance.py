@@ -14,6 +14,8 @@ from scipy.ndimage import (
 )
 from scipy.spatial import cKDTree
 
+from .filters import CosineSpectrum, gaussian_kernel
+
 # The background of a column is the mean weighted by a Gaussian of this many of
 # its widths; of a Gaussian this leaves the gain.
 _AROUND = 2.0
@@ -189,9 +191,9 @@ def filter_heights(image, width):
     3.0
     """
     image = fill_missing(np.asarray(image, dtype=np.float64), width)
-    near = gaussian_filter(image, width, mode="reflect")
-    around = gaussian_filter(image, _AROUND * width, mode="reflect")
-    return (near - around) / _GAIN
+    near, around = gaussian_kernel(width), gaussian_kernel(_AROUND * width)
+    pairs = [(near / _GAIN, near), (-around / _GAIN, around)]
+    return CosineSpectrum(image).filtered(pairs)
 
 
 def measure_false_rate(significance, positions, width, shape):
@@ -280,20 +282,29 @@ def _local_sd(heights, side):
     h, w = heights.shape
     rows = _block_starts(h, side)
     columns = _block_starts(w, side)
+    # In units in which float32, which is sorted faster, holds all of them
+    unit = max(np.abs(heights).max(), 1e-300)
+    values = (heights / unit).astype(np.float32)
     sd = np.empty((len(rows), len(columns)))
     for i, row in enumerate(rows):
-        for j, column in enumerate(columns):
-            block = heights[row : row + side, column : column + side]
-            low, middle, high = np.percentile(block, [10, 50, 90])
-            # The mean of the filter is zero; what was fitted to maxima of
-            # noise is missing above it.
-            sd[i, j] = max(max(middle, 0) - low, 0.5 * (high - low)) / 1.2816
-    at = np.meshgrid(
-        _block_coordinates(h, rows, side),
-        _block_coordinates(w, columns, side),
-        indexing="ij",
-    )
-    return map_coordinates(sd, at, order=1, mode="nearest")
+        band = values[row : row + side]
+        blocks = np.stack([band[:, start : start + side].ravel() for start in columns])
+        low, middle, high = _quantiles(blocks, (0.1, 0.5, 0.9))
+        # The mean of the filter is zero; what was fitted to maxima of noise is
+        # missing above it.
+        sd[i] = np.maximum(np.maximum(middle, 0) - low, 0.5 * (high - low))
+    sd *= unit / 1.2816
+    return _between_blocks(h, rows, side) @ sd @ _between_blocks(w, columns, side).T
+
+
+def _quantiles(rows, parts):
+    """Quantiles of each row of an array."""
+    rows = np.sort(rows, axis=1)
+    at = np.multiply(parts, rows.shape[1] - 1)
+    below = np.floor(at).astype(int)
+    above = np.minimum(below + 1, rows.shape[1] - 1)
+    rest = (at - below)[:, None]
+    return (1 - rest) * rows[:, below].T + rest * rows[:, above].T
 
 
 def _block_starts(size, side):
@@ -303,12 +314,11 @@ def _block_starts(size, side):
     return np.linspace(0, size - side, count).round().astype(int)
 
 
-def _block_coordinates(size, starts, side):
-    """Position of each pixel counted in blocks, from centre to centre."""
-    if len(starts) == 1:
-        return np.zeros(size)
-    centres = starts + (side - 1) / 2
-    return np.interp(np.arange(size), centres, np.arange(len(starts)))
+def _between_blocks(size, starts, side):
+    """Weights of the blocks at each pixel: linear between their centres."""
+    numbers = np.arange(len(starts))
+    at = np.interp(np.arange(size), starts + (side - 1) / 2, numbers)
+    return np.maximum(1 - np.abs(at[:, None] - numbers), 0)
 
 
 def fill_missing(image, width):
