@@ -12,7 +12,13 @@ import warnings
 from importlib.util import find_spec
 from inspect import getattr_static
 
-METHODS = ("calibrate_noise", "enhance_sfin", "detect_atoms", "residual_report")
+METHODS = (
+    "calibrate_noise",
+    "enhance_sfin",
+    "enhance_scgn",
+    "detect_atoms",
+    "residual_report",
+)
 
 _HOME = "hyperspy._signals.signal2d"
 

@@ -61,3 +61,28 @@ def three_outputs(tmp_path, monkeypatch):
         export_weights(network, model, tmp_path / "models", **card)
     monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
     return "three"
+
+
+@pytest.fixture
+def small_scgn(tmp_path, monkeypatch):
+    """Name of a small model for HRTEM, the default one, with weights at random."""
+    import torch
+
+    from hyperspy_stem_enhance.models import registry
+    from hyperspy_stem_enhance.models.architectures import build_network
+    from hyperspy_stem_enhance.models.export import export_weights
+
+    architecture = {
+        "name": "scgn",
+        "width": 8,
+        "n_blocks": 1,
+        "downscale": 2,
+        "n_outputs": 3,
+    }
+    torch.manual_seed(0)
+    network = build_network(architecture)
+    card = {"architecture": architecture, "modes": ["HRTEM"]}
+    export_weights(network, "small-scgn", tmp_path / "models", **card)
+    monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setitem(registry._DEFAULTS, "HRTEM", "small-scgn")
+    return "small-scgn"

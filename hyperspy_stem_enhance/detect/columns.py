@@ -43,8 +43,10 @@ def detect_columns(
     raw : array-like, shape (h, w), optional
         The image as recorded. With it, only columns that stand out of its
         noise are kept; without it, out of the ripple of the enhanced one.
-    mode : {"HAADF", "BF"}, default "HAADF"
-        Whether the columns of ``raw`` are bright or dark.
+    mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
+        Whether the columns of ``raw`` are bright or dark. In HRTEM images
+        they are taken to be bright, and columns of pixels to share noise,
+        as rows do in the others.
     threshold : float, default 0.5
         Lowest confidence of a column that is kept, from 0 to 1.
     probability : array-like, shape (h, w), optional

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from ..enhance.normalise import normalise_frame
-from ..noise.parameters import MODES
+from ..noise.parameters import NOISE_MODES
 from .candidates import (
     MODEL_ERROR,
     fit_columns,
@@ -75,6 +75,11 @@ class Candidates:
         """Row and column in pixels, shape (n, 2)."""
         return positions(self.fit)
 
+    def turned(self):
+        """The same in the transposed image."""
+        fit = replace(self.fit, y=self.fit.x, x=self.fit.y)
+        return replace(self, fit=fit)
+
 
 def find_evidence(enhanced, raw=None, mode="HAADF", probability=None):
     """Fit the candidates of an enhanced image, and tell what speaks for them.
@@ -95,6 +100,18 @@ def find_evidence(enhanced, raw=None, mode="HAADF", probability=None):
         raw = -raw if mode == "BF" else raw
     if probability is not None:
         probability = check_image(probability, "probability", enhanced.shape)
+    if mode == "HRTEM":  # columns of pixels share noise, not rows
+        images = (
+            image if image is None else image.T
+            for image in (enhanced, raw, probability)
+        )
+        found, evidence = _find_evidence(*images)
+        return found.turned(), evidence
+    return _find_evidence(enhanced, raw, probability)
+
+
+def _find_evidence(enhanced, raw, probability):
+    """Evidence in images with bright columns, whose rows are independent."""
     width = estimate_width(np.where(np.isfinite(enhanced), enhanced, 0.0))
     if not np.isfinite(width):
         return Candidates.none(), {}
@@ -135,6 +152,14 @@ def find_evidence_classically(raw, mode="HAADF"):
         return Candidates.none(), {}
     raw = normalise_frame(raw, mode).repaired.astype(np.float64)
     raw = -raw if mode == "BF" else raw
+    if mode == "HRTEM":
+        found, evidence = _find_classically(raw.T)
+        return found.turned(), evidence
+    return _find_classically(raw)
+
+
+def _find_classically(raw):
+    """Evidence in an image with bright columns, whose rows are independent."""
     image, width, blur, noise = show_columns(raw)
     if not np.isfinite(width):
         return Candidates.none(), {}
@@ -254,5 +279,7 @@ def check_image(image, name, shape=None):
 
 
 def _check_mode(mode):
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")
+    if mode not in NOISE_MODES:
+        raise ValueError(
+            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
+        )

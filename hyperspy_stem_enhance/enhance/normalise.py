@@ -32,8 +32,9 @@ class NormalisedFrame:
     scale : numpy.ndarray of float32, shape (h, w)
         Local scale: multiply a network's output by it.
     noise : numpy.ndarray of float32, shape (h, w)
-        Local SD of what differs from row to row, at the scale of
-        `values`: 1 where there is nothing but noise.
+        Local SD of what differs from row to row (in HRTEM images from
+        column to column), at the scale of `values`: 1 where there is
+        nothing but noise.
     repaired : numpy.ndarray of float32, shape (h, w)
         The image less its median, all pixels finite and none hot.
     """
@@ -54,7 +55,8 @@ def normalise_frame(frame, mode="HAADF"):
         mean, lone hot or dead pixels with the median of their neighbours.
     mode : {"HAADF", "BF", "HRTEM"}
         In BF images columns are dark: the values change their sign. In
-        HRTEM images columns are taken to be bright.
+        HRTEM images columns are taken to be bright; see
+        `contrast.show_bright`.
 
     Returns
     -------
@@ -102,7 +104,10 @@ def normalise_frame(frame, mode="HAADF"):
         values[~finite] -= deviation[~finite]  # what is left is the local mean
     if mode == "BF":
         normalised = -normalised
-    noise = _noise_between_rows(normalised)
+    if mode == "HRTEM":  # there the columns of pixels have noise of their own
+        noise = _noise_between_rows(normalised.T).T
+    else:
+        noise = _noise_between_rows(normalised)
     return NormalisedFrame(normalised, scale, noise, values)
 
 
@@ -115,7 +120,7 @@ def eight_bit_frame(frame, mode="HAADF"):
         As for `normalise_frame`. Images of dtype uint8 keep their values,
         from others the lowest and the highest one that is neither hot nor
         dead become 0 and 255.
-    mode : {"HAADF", "BF"}
+    mode : {"HAADF", "BF", "HRTEM"}
         Does not change the values: columns of BF images stay dark.
 
     Returns
@@ -153,10 +158,10 @@ def columns_of_eight_bit(output, mode="HAADF"):
     Parameters
     ----------
     output : numpy.ndarray of float32, shape (h, w)
-        Columns on a flat background, bright on it in HAADF images and dark
-        in BF images. Values outside of 0 to 255 are clipped, as the
-        authors do.
-    mode : {"HAADF", "BF"}
+        Columns on a flat background, dark on it in BF images and bright
+        in others. Values outside of 0 to 255 are clipped, as the authors
+        do.
+    mode : {"HAADF", "BF", "HRTEM"}
 
     Returns
     -------

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from ..detect.peaks import estimate_width
 from ..noise.calibration import calibrate_image
+from .contrast import check_contrast
 from .normalise import local_mean
 from .run import with_background
 
@@ -38,9 +39,10 @@ class ResidualReport:
     sd_ratio : float
         Of both; 1 if as much was removed as there is noise.
     row_correlation, row_correlation_error : float
-        Correlation of neighbouring rows of what was removed, and its
-        standard error; 0 for noise. Along a row, scan noise is
-        correlated, and nothing follows from that.
+        Correlation of neighbouring rows of what was removed (in HRTEM
+        images, of neighbouring columns of pixels), and its standard error;
+        0 for noise. Along a row, scan noise is correlated, and nothing
+        follows from that.
     structure_slope, structure_slope_error : float
         Part of the structure that is found in what was removed, and its
         standard error; 0 if columns kept their intensity, -0.1 if they
@@ -61,6 +63,8 @@ class ResidualReport:
         What was removed, and its average over a column in these SDs.
     notes : tuple of str
         Of the calibration.
+    lines : {"rows", "columns"}
+        What has noise of its own in an image of this mode.
     """
 
     sd: float
@@ -75,6 +79,7 @@ class ResidualReport:
     removed: np.ndarray = field(repr=False)
     significance: np.ndarray = field(repr=False)
     notes: tuple = ()
+    lines: str = "rows"
 
     @property
     def n_features(self):
@@ -129,7 +134,7 @@ class ResidualReport:
             "what was removed, compared with the noise of the image",
             f"  SD                     {self.sd:.4g}, noise {self.noise_sd:.4g}: "
             f"ratio {self.sd_ratio:.2f} (1)",
-            f"  correlation of rows    {self.row_correlation:+.3f} ± "
+            f"  correlation of {self.lines:<8}{self.row_correlation:+.3f} ± "
             f"{self.row_correlation_error:.3f} (0)",
             f"  share of the structure {self.structure_slope:+.3f} ± "
             f"{self.structure_slope_error:.3f} (0)",
@@ -153,7 +158,9 @@ class ResidualReport:
         return plot_report(self)
 
 
-def report_residual(image, enhanced, mode="HAADF", background_kept=False):
+def report_residual(
+    image, enhanced, mode="HAADF", background_kept=False, contrast="bright"
+):
     """Compare what an enhancement removed with the noise of the image.
 
     Parameters
@@ -162,12 +169,14 @@ def report_residual(image, enhanced, mode="HAADF", background_kept=False):
         As recorded; pixels that are not finite are left out.
     enhanced : array-like, shape (h, w)
         What any method made of it, in the same units.
-    mode : {"HAADF", "BF"}, default "HAADF"
-        Of the image. Columns of `enhanced` are bright on zero in both.
+    mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
+        Of the image. Columns of `enhanced` are bright on zero in all.
     background_kept : bool, default False
-        Whether `enhanced` has the background of the image (and dark
-        columns, for "BF"). Otherwise what is smooth over about 8 pixels
-        beside the columns is no part of what was removed.
+        Whether `enhanced` has the background of the image (and columns as
+        dark as there). Otherwise what is smooth over about 8 pixels beside
+        the columns is no part of what was removed.
+    contrast : {"bright", "dark"}, default "bright"
+        Of the columns of an HRTEM image.
 
     Returns
     -------
@@ -184,7 +193,8 @@ def report_residual(image, enhanced, mode="HAADF", background_kept=False):
     Noise of scanned images is independent between rows. What was removed
     is averaged over the width of a column along each row, then over rows;
     from the mean square of the first follows what the second may be. What
-    exceeds it is no noise, however much it hangs together along a row.
+    exceeds it is no noise, however much it hangs together along a row. In
+    HRTEM images it is columns of pixels that are independent.
 
     Examples
     --------
@@ -202,18 +212,24 @@ def report_residual(image, enhanced, mode="HAADF", background_kept=False):
             f"enhanced has the shape {enhanced.shape} and image {image.shape}; give "
             "the same image before and after."
         )
+    check_contrast(contrast, mode)
     calibration = calibrate_image(image, mode)
-    kept = enhanced if background_kept else with_background(image, enhanced, mode)
+    dark = mode == "BF" or contrast == "dark"
+    sense = "BF" if dark else "HAADF"
+    kept = enhanced if background_kept else with_background(image, enhanced, sense)
     finite = np.isfinite(image) & np.isfinite(kept)
     removed = np.where(finite, image - kept, 0).astype(np.float32)
     removed -= np.where(finite, removed[finite].mean(), 0).astype(np.float32)
-    sign = -1 if mode == "BF" else 1
+    sign = -1 if dark else 1
     columns = sign * np.where(finite, kept, 0)
     columns = columns - local_mean(columns)
     width = _column_sd(columns)
-    slope, slope_error = _slope(sign * removed, columns, width)
-    correlation = _row_correlation(removed)
-    significance, excess = _significance(sign * removed, width)
+    turned = mode == "HRTEM"
+    across, structure = (a.T if turned else a for a in (sign * removed, columns))
+    slope, slope_error = _slope(across, structure, width)
+    correlation = _row_correlation(across)
+    significance, excess = _significance(across, width)
+    significance = significance.T if turned else significance
     noise_sd = calibration.levels.noise_sd
     sd = float(removed[finite].std())
     return ResidualReport(
@@ -229,6 +245,7 @@ def report_residual(image, enhanced, mode="HAADF", background_kept=False):
         removed=removed,
         significance=significance,
         notes=calibration.notes,
+        lines="columns" if turned else "rows",
     )
 
 

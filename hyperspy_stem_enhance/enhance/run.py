@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from scipy.special import expit
 
-from ..noise.parameters import MODES
+from ..noise.parameters import NOISE_MODES
 from .normalise import (
     columns_of_eight_bit,
     eight_bit_frame,
@@ -44,8 +44,9 @@ def enhance_frames(
         before, lone hot pixels replaced by their neighbours.
     model : str, default "auto"
         Name of a model, see `models.list_models`.
-    mode : {"HAADF", "BF"}
-        Bright columns, or dark ones.
+    mode : {"HAADF", "BF", "HRTEM"}
+        Bright columns, dark ones, or images of a camera with bright ones;
+        see `contrast.enhance_either`.
     device : str, default "auto"
         A PyTorch device such as "cpu" or "cuda:0"; "auto" takes a GPU
         where there is one.
@@ -97,6 +98,7 @@ def enhance_frames(
     _check_arguments(frames, mode)
     check_scale(scale)
     wanted = (output,) if isinstance(output, str) else tuple(output)
+    model = registry.resolve(model, mode)
     registry.check_outputs(wanted, model)
     check_background(keep_background, wanted)
     ranges = registry.ranges(model)
@@ -203,8 +205,10 @@ def _check_arguments(frames, mode):
             f"frames of {frames.shape[1]} x {frames.shape[2]} pixels are too small; "
             f"at least {MINIMUM_SIZE} x {MINIMUM_SIZE} are needed."
         )
-    if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}.")
+    if mode not in NOISE_MODES:
+        raise ValueError(
+            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
+        )
 
 
 def check_scale(scale):
@@ -305,7 +309,7 @@ def with_background(frame, columns, mode):
     ----------
     frame, columns : numpy.ndarray, shape (h, w)
         As recorded, and enhanced without background.
-    mode : {"HAADF", "BF"}
+    mode : {"HAADF", "BF", "HRTEM"}
 
     Returns
     -------

@@ -22,6 +22,7 @@ from .inference import inference_form
 from .sfin import OUTPUTS
 
 _WEIGHTS = files("hyperspy_stem_enhance") / "weights"
+_DEFAULTS = {"HRTEM": "scgn-fast"}  # of other modes: _DEFAULT
 _DEFAULT = "sfin-fast"
 _loaded = {}
 _lock = threading.Lock()
@@ -102,7 +103,7 @@ def resolve(model="auto", mode=None):
     Parameters
     ----------
     model : str, default "auto"
-    mode : {"HAADF", "BF"}, optional
+    mode : {"HAADF", "BF", "HRTEM"}, optional
         Mode that the model must serve. By default any.
 
     Returns
@@ -114,7 +115,9 @@ def resolve(model="auto", mode=None):
     ValueError
         If the model is unknown, or does not serve the mode.
     """
-    name = _DEFAULT if model == "auto" else model
+    name = _DEFAULTS.get(mode, _DEFAULT) if model == "auto" else model
+    if model == "auto" and name not in _registry():
+        raise ValueError(_missing(name, mode))
     if not isinstance(name, str) or name not in _registry():
         raise ValueError(
             f"model={model!r} is unknown; use 'auto' or one of "
@@ -122,11 +125,24 @@ def resolve(model="auto", mode=None):
         )
     modes = _registry()[name]["modes"]
     if mode is not None and mode not in modes:
+        method = "enhance_scgn" if "HRTEM" in modes else "enhance_sfin"
         raise ValueError(
             f"model={name!r} was not trained for mode={mode!r}; it serves "
-            f"{', '.join(modes)}."
+            f"{', '.join(modes)}: use it by `{method}`."
         )
     return name
+
+
+def _missing(name, mode):
+    """What to do where there is no default model of a mode."""
+    own = [model for model, entry in _registry().items() if mode in entry["modes"]]
+    others = f"model={' or '.join(map(repr, own))}, or " if own else ""
+    return (
+        f"model='auto': no weights for mode={mode!r} ship with this package yet. Use "
+        f"{others}train some by `stem-enhance train --model {name} --steps 6000 --out "
+        f"FOLDER --name {name}`, or install a checkpoint of the authors by "
+        f"`models.install_checkpoint(path, name, modes=[{mode!r}])`."
+    )
 
 
 def resolve_device(device="auto"):

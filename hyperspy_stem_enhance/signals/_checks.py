@@ -7,10 +7,10 @@ from hyperspy_stem_enhance.noise.parameters import MODES
 MIN_SIDE = 16  # pixels; no column and its surroundings fit in less
 
 
-def check_arguments(signal, mode, num_workers):
+def check_arguments(signal, mode, num_workers, hrtem=False):
     """Check what all methods of image signals take."""
     check_images(signal)
-    check_mode(mode)
+    check_mode(mode, hrtem)
     check_workers(num_workers)
 
 
@@ -81,6 +81,12 @@ def check_mode(mode, hrtem=False):
     """
     if mode in MODES or (hrtem and mode == "HRTEM"):
         return
+    if mode == "HRTEM":
+        raise ValueError(
+            "mode='HRTEM' is none of scanned images; use `enhance_scgn` to enhance "
+            "images of a camera. Where it is only asked whether columns are bright or "
+            "dark, use 'HAADF' or 'BF'."
+        )
     known = (
         f"mode={mode!r} is unknown; use 'HAADF' for images with bright columns "
         "(any dark-field detector), 'BF' for dark columns (bright field and ABF)"

@@ -15,8 +15,9 @@ def enhance_and_detect(signal, enhancement, detection):
     ----------
     signal : hyperspy.api.signals.Signal2D
     enhancement, detection : dict
-        Arguments of `enhance_sfin` and of `detect_atoms`; both with
-        ``model``, ``mode`` and ``device``.
+        Arguments of `enhance_by_mode` and of `detect_atoms`; both with
+        ``model``, ``mode`` and ``device``, and with the same ``contrast``
+        if any.
 
     Returns
     -------
@@ -25,12 +26,13 @@ def enhance_and_detect(signal, enhancement, detection):
         What the methods return by themselves. Computed together they read
         every frame once, and the network works on it once.
     """
-    enhanced = signal.enhance_sfin(**enhancement, lazy_output=True)
+    enhanced = enhance_by_mode(signal, **enhancement, lazy_output=True)
     atoms = signal.detect_atoms(**detection, lazy_output=True)
     if not _enhances(signal, detection):
         return enhanced, atoms
+    names = ("model", "mode", "device", "contrast")
     settings, _ = _workers.enhancement(
-        signal, *(enhancement[name] for name in ("model", "mode", "device"))
+        signal, **{name: enhancement[name] for name in names if name in enhancement}
     )
     enhancing = _workers.enhancing({**enhancement, **settings})
     detecting = _workers.detecting(signal, **{**_DETECTION, **detection})
@@ -62,11 +64,29 @@ def enhance_and_detect(signal, enhancement, detection):
     return enhanced, atoms
 
 
+def enhance_by_mode(signal, mode, contrast="bright", **arguments):
+    """Enhance images by the method that is for their mode.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+    mode : {"HAADF", "BF", "HRTEM"}
+    contrast : {"bright", "dark"}
+    **arguments
+        That `enhance_sfin` and `enhance_scgn` have in common.
+
+    Returns
+    -------
+    hyperspy.api.signals.Signal2D
+    """
+    if mode == "HRTEM":
+        return signal.enhance_scgn(contrast=contrast, **arguments)
+    return signal.enhance_sfin(mode=mode, **arguments)
+
+
 def _enhances(signal, detection):
     enhance = detection.get("enhance", "auto")
-    if enhance == "auto":
-        return not signal.metadata.has_item("STEM_enhance.enhance_sfin")
-    return enhance
+    return not _workers.known_enhancement(signal) if enhance == "auto" else enhance
 
 
 def _run_both(frames, enhancing, detecting):

@@ -14,10 +14,24 @@ from hyperspy_stem_enhance.signals import _checks
 _once = threading.local()
 
 
-def enhancement(signal, model, mode, device):
+_STEPS = ("enhance_sfin", "enhance_scgn")
+
+
+def known_enhancement(signal):
+    """Record of what a signal was enhanced with; empty where it was not."""
+    for step in _STEPS:
+        record = signal.metadata.get_item(f"STEM_enhance.{step}", default=None)
+        if record is not None:
+            return record.as_dictionary()
+    return {}
+
+
+def enhancement(signal, model, mode, device, contrast="bright"):
     """Return the settings that frames are enhanced with, and what to record."""
     from hyperspy_stem_enhance import models
+    from hyperspy_stem_enhance.enhance.contrast import check_contrast
 
+    check_contrast(contrast, mode)
     name = models.resolve(model, mode)
     models.resolve_device(device)
     settings = {
@@ -28,7 +42,10 @@ def enhancement(signal, model, mode, device):
         "pixel_size": pixel_size(signal),
     }
     sha256 = models.weights_sha256(name)
-    return settings, {"model": name, "weights_sha256": sha256, "mode": mode}
+    record = {"model": name, "weights_sha256": sha256, "mode": mode}
+    if mode == "HRTEM":  # other modes tell how columns look
+        settings["contrast"] = record["contrast"] = contrast
+    return settings, record
 
 
 def enhancing(settings):
@@ -61,6 +78,7 @@ def detecting(
     device,
     scale,
     threshold,
+    contrast="bright",
     method="auto",
     separation=None,
     roi=None,
@@ -71,7 +89,8 @@ def detecting(
     Parameters
     ----------
     signal : hyperspy.api.signals.Signal2D
-    mode, enhance, model, device, scale, threshold, method, separation, roi, support
+    mode, enhance, model, device, scale, threshold, contrast, method, separation, \
+    roi, support
         As of `detect_atoms`.
 
     Returns
@@ -80,26 +99,29 @@ def detecting(
         Arguments of `map_frames`.
     """
     from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+    from hyperspy_stem_enhance.enhance.contrast import check_contrast
     from hyperspy_stem_enhance.enhance.run import check_scale
     from hyperspy_stem_enhance.signals._regions import region_mask
 
     if method == "auto":
         method = "network" if find_spec("torch") else "classical"
+    check_contrast(contrast, mode)
     if enhance == "auto":
-        enhance = not signal.metadata.has_item("STEM_enhance.enhance_sfin")
+        enhance = not known_enhancement(signal)
     settings = None
     if enhance and method == "network":
         from hyperspy_stem_enhance.models import registry
 
         check_scale(scale)
-        settings, _ = enhancement(signal, model, mode, device)
+        settings, _ = enhancement(signal, model, mode, device, contrast)
         settings["scale"] = scale
         if "detection" in registry.outputs(settings["model"]):
             settings["output"] = ("enhanced", "detection")
     classical = method == "classical"
     detection = {
-        # Columns of enhanced images are bright in both modes
-        "mode": "HAADF" if classical and not enhance else mode,
+        # Columns of enhanced images are bright in all modes
+        "mode": mode if enhance else "HAADF",
+        "contrast": contrast if enhance else "bright",
         "threshold": threshold,
         "separation": separation,
         "region": region_mask(roi, signal),
@@ -130,12 +152,9 @@ def pixel_size(signal):
 
 def enhance(frames, model, mode, device, **options):
     """Enhance a batch of frames."""
-    from hyperspy_stem_enhance.enhance import run
-
     kept = getattr(_once, "kept", None)
     if kept is None:
-        with _network(model, mode, device):
-            return run.enhance_frames(frames, model, mode, device, **options)
+        return _enhance(frames, model, mode, device, **options)
     wanted = options.pop("output", "enhanced")
     given = {name: value for name, value in options.items() if value is not False}
     key = (id(frames), model, mode, device, *sorted(given.items()))
@@ -143,15 +162,23 @@ def enhance(frames, model, mode, device, **options):
         from hyperspy_stem_enhance.models import registry
 
         names = registry.outputs(model) if not options.get("keep_background") else None
-        names = names or ("enhanced",)
-        with _network(model, mode, device):
-            results = run.enhance_frames(
-                frames, model, mode, device, output=tuple(names), **options
-            )
+        names = tuple(names or ("enhanced",))
+        results = _enhance(frames, model, mode, device, output=names, **options)
         kept[key] = dict(zip(names, results, strict=True))
     if isinstance(wanted, str):
         return kept[key][wanted]
     return tuple(kept[key][name] for name in wanted)
+
+
+def _enhance(frames, model, mode, device, contrast="bright", **options):
+    from hyperspy_stem_enhance.enhance import run
+    from hyperspy_stem_enhance.enhance.contrast import enhance_either
+
+    network = {"model": model, "mode": mode, "device": device}
+    with _network(**network):
+        return enhance_either(
+            run.enhance_frames, frames, contrast, **network, **options
+        )
 
 
 @contextmanager
@@ -167,14 +194,14 @@ def network_once():
         del _once.kept
 
 
-def enhance_parts(parts, model, mode, device, **options):
+def enhance_parts(parts, model, mode, device, contrast="bright", **options):
     """Enhance a batch of parts of large frames."""
     from hyperspy_stem_enhance.enhance import run
+    from hyperspy_stem_enhance.enhance.contrast import enhance_either
 
-    with _network(model, mode, device):
-        return run.enhance_parts(
-            parts, model=model, mode=mode, device=device, **options
-        )
+    network = {"model": model, "mode": mode, "device": device}
+    with _network(**network):
+        return enhance_either(run.enhance_parts, parts, contrast, **network, **options)
 
 
 @contextmanager
@@ -193,18 +220,20 @@ def _network(model, mode, device):
 def detect(frames, detection, enhancement):
     """Find the columns of a batch of frames, enhanced before or not."""
     from hyperspy_stem_enhance.detect.columns import detect_classically, detect_columns
+    from hyperspy_stem_enhance.enhance.contrast import show_bright
 
     detection = dict(detection)
+    bright = show_bright(frames, detection.pop("contrast"))
     if detection.pop("classical"):
-        return [detect_classically(frame, **detection) for frame in frames]
+        return [detect_classically(frame, **detection) for frame in bright]
     if enhancement is None:
         return [detect_columns(frame, **detection) for frame in frames]
     results = enhance(frames, **enhancement)
     if not isinstance(results, tuple):
         results = results, [None] * len(frames)
     return [
-        detect_columns(enhanced, frame, probability=probability, **detection)
-        for enhanced, probability, frame in zip(*results, frames, strict=True)
+        detect_columns(enhanced, raw, probability=probability, **detection)
+        for enhanced, probability, raw in zip(*results, bright, strict=True)
     ]
 
 

@@ -10,7 +10,38 @@ import hyperspy_stem_enhance
 from hyperspy_stem_enhance.lazy import map_frames, set_data
 from hyperspy_stem_enhance.signals import _checks, _evidence, _workers
 
+_OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
+            What the network is to return: the columns without noise and
+            background (default); the same, as high but narrower; or, for
+            every pixel, the probability that a column is centred there.
+            Not every model has the last two.
+        keep_background : bool, default False
+            Whether to add the smooth background to the result again.
+        allow_negative : bool, default False
+            Whether to return all values as the network gives them. By
+            default those that are negative or below 0.15 SD of the noise
+            of a pixel (0.5 SD where there is hardly anything else), which
+            no column is told from, are zero, and those up to twice as
+            high are lowered.
+        scale : float or "auto", default "auto"
+            Factor by which images are resampled for the network, and back
+            after it. By default 1, unless the lattice that shows has
+            spacings outside the range that the model serves best, or no
+            lattice shows and the pixel size says the same of single atoms.{}
+        inplace : bool, default False
+            If True, replace the data of this signal and return None."""
+_UNCERTAINTY = """
+        return_uncertainty : bool, default False
+            Whether to return a second signal: half the width of the
+            interval around each pixel of the first that holds the truth
+            for 68 % of the pixels of simulated images. It takes twelve
+            times as long."""
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
+_WARNS = """Warns
+        -----
+        UserWarning
+            For the first image that is resampled, or whose scale nothing
+            tells; for the first with hot, dead or saturated pixels."""
 
 
 class EnhancementMixin:
@@ -42,35 +73,12 @@ class EnhancementMixin:
             the best one for the mode, the size and the device.
         mode : {"HAADF", "BF"}, default "HAADF"
             Whether columns are bright (any dark-field detector) or dark
-            (bright field and annular bright field).
+            (bright field and annular bright field). For images of a
+            camera there is :meth:`enhance_scgn`.
         device : str, default "auto"
             ``"cpu"``, ``"cuda:0"`` or what else PyTorch calls a device. By
             default, a GPU if there is one where the frames are computed.
-        output : {"enhanced", "super-resolution", "detection"}, optional
-            What the network is to return: the columns without noise and
-            background (default); the same, as high but narrower; or, for
-            every pixel, the probability that a column is centred there.
-            Not every model has the last two.
-        keep_background : bool, default False
-            Whether to add the smooth background to the result again.
-        allow_negative : bool, default False
-            Whether to return all values as the network gives them. By
-            default those that are negative or below 0.15 SD of the noise
-            of a pixel (0.5 SD where there is hardly anything else), which
-            no column is told from, are zero, and those up to twice as
-            high are lowered.
-        scale : float or "auto", default "auto"
-            Factor by which images are resampled for the network, and back
-            after it. By default 1, unless the lattice that shows has
-            spacings outside the range that the model serves best, or no
-            lattice shows and the pixel size says the same of single atoms.
-        return_uncertainty : bool, default False
-            Whether to return a second signal: half the width of the
-            interval around each pixel of the first that holds the truth
-            for 68 %% of the pixels of simulated images. It takes twelve
-            times as long.
-        inplace : bool, default False
-            If True, replace the data of this signal and return None.
+        %s
         %s
         %s
         %s
@@ -103,11 +111,7 @@ class EnhancementMixin:
             warning); if `return_uncertainty` comes with `inplace` or
             another output than "enhanced".
 
-        Warns
-        -----
-        UserWarning
-            For the first image that is resampled, or whose scale nothing
-            tells; for the first with hot, dead or saturated pixels.
+        %s
 
         See Also
         --------
@@ -128,54 +132,115 @@ class EnhancementMixin:
         >>> s.enhance_sfin(scale=1, show_progressbar=False)
         <Signal2D, title: , dimensions: (|64, 64)>
         """
-        from hyperspy_stem_enhance.enhance.run import check_background, check_scale
-        from hyperspy_stem_enhance.models import registry
-
         _checks.check_arguments(self, mode, num_workers)
-        settings, record = _workers.enhancement(self, model, mode, device)
-        check_scale(scale)
-        registry.check_outputs((output,), settings["model"])
-        check_background(keep_background, (output,))
         options = {
             "output": output,
             "keep_background": keep_background,
             "allow_negative": allow_negative,
             "scale": scale,
         }
-        arguments = _workers.enhancing({**settings, **options})
-        if return_uncertainty:
-            _evidence.check_uncertainty(inplace, output)
-            shape = self.data.shape[-2:]
-            arguments = _evidence.enhancing({**settings, **options}, shape)
-        data = map_frames(
+        return _enhance(
             self,
-            **arguments,
+            "enhance_sfin",
+            {"model": model, "mode": mode, "device": device},
+            options,
+            return_uncertainty=return_uncertainty,
+            inplace=inplace,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,
         )
-        rows = self.data.shape[-2]
-        result = self if inplace else self._deepcopy_with_new_data()
-        set_data(result, data[..., :rows, :])
-        # The noise of the input; HyperSpy's own operations drop it as well
-        if result.metadata.has_item("Signal.Noise_properties"):
-            del result.metadata.Signal.Noise_properties
-        if output == "detection":
-            result.metadata.set_item("Signal.quantity", "Probability")
-        _write_record(result, "enhance_sfin", {**record, **options})
-        if inplace:
-            self.events.data_changed.trigger(obj=self)
-            return None
-        if not return_uncertainty:
-            return result
-        uncertainty = result._deepcopy_with_new_data()
-        set_data(uncertainty, data[..., rows:, :])
-        del uncertainty.metadata.STEM_enhance.enhance_sfin
-        interval = {"interval": _evidence.INTERVAL}
-        _write_record(uncertainty, "uncertainty", {**record, **options, **interval})
-        return result, uncertainty
 
-    enhance_sfin.__doc__ %= _RUN_ARGS
+    enhance_sfin.__doc__ %= (_OPTIONS.format(_UNCERTAINTY), *_RUN_ARGS, _WARNS)
+
+    def enhance_scgn(
+        self,
+        model="auto",
+        device="auto",
+        *,
+        contrast="bright",
+        output="enhanced",
+        keep_background=False,
+        allow_negative=False,
+        scale="auto",
+        inplace=False,
+        lazy_output=None,
+        show_progressbar=None,
+        num_workers=None,
+    ):
+        """Remove noise and background from each HRTEM image with a network.
+
+        Parameters
+        ----------
+        model : str, default "auto"
+            Name of a model for HRTEM images, one of
+            :func:`hyperspy_stem_enhance.models.list_models`.
+        device : str, default "auto"
+            As for :meth:`enhance_sfin`.
+        contrast : {"bright", "dark"}, default "bright"
+            How columns look, which defocus and thickness decide.
+        %s
+        %s
+        %s
+        %s
+
+        Returns
+        -------
+        Signal2D or subclass, or None
+            As from :meth:`enhance_sfin`: of dark columns, the depth below
+            the background. The settings are in
+            ``metadata.STEM_enhance.enhance_scgn``.
+
+        Raises
+        ------
+        TypeError
+            If the images are complex, in colour, or not numbers.
+        ValueError
+            If the images are empty, smaller than 16 pixels along a side,
+            or the model, device, contrast, output or scale is unknown; if
+            the model is for scanned images, or has not that output; if a
+            single image is constant or has no finite pixel (in a series,
+            that frame becomes NaN, with a warning).
+
+        %s
+
+        See Also
+        --------
+        enhance_sfin : for scanned images.
+
+        References
+        ----------
+        .. [1] Li et al., "Statistical Characteristic-Guided Denoising for
+           Rapid High-Resolution Transmission Electron Microscopy Imaging",
+           CVPR 2026.
+
+        Examples
+        --------
+        >>> import hyperspy.api as hs
+        >>> import hyperspy_stem_enhance
+        >>> s = hs.load("movie.dm4", lazy=True)  # doctest: +SKIP
+        >>> e = s.enhance_scgn(contrast="dark")  # doctest: +SKIP
+        >>> atoms = e.detect_atoms()  # doctest: +SKIP
+        """
+        _checks.check_arguments(self, "HRTEM", num_workers, hrtem=True)
+        options = {
+            "output": output,
+            "keep_background": keep_background,
+            "allow_negative": allow_negative,
+            "scale": scale,
+        }
+        return _enhance(
+            self,
+            "enhance_scgn",
+            {"model": model, "mode": "HRTEM", "device": device, "contrast": contrast},
+            options,
+            inplace=inplace,
+            lazy_output=lazy_output,
+            show_progressbar=show_progressbar,
+            num_workers=num_workers,
+        )
+
+    enhance_scgn.__doc__ %= (_OPTIONS.format(""), *_RUN_ARGS, _WARNS)
 
     def residual_report(self, enhanced, mode=None):
         """Compare what an enhancement removed with the noise of this image.
@@ -187,9 +252,9 @@ class EnhancementMixin:
         Parameters
         ----------
         enhanced : Signal2D
-            What :meth:`enhance_sfin`, or any other method, made of this
-            image. The background may be gone or kept.
-        mode : {"HAADF", "BF"}, optional
+            What :meth:`enhance_sfin`, :meth:`enhance_scgn` or any other
+            method made of this image. The background may be gone or kept.
+        mode : {"HAADF", "BF", "HRTEM"}, optional
             Of the image. By default, what `enhanced` was made with, or
             "HAADF".
 
@@ -223,17 +288,70 @@ class EnhancementMixin:
         from hyperspy_stem_enhance.enhance.residual import report_residual
 
         _evidence.check_pair(self, enhanced)
-        node = "STEM_enhance.enhance_sfin"
-        known = enhanced.metadata.get_item(node, default=None)
-        known = {} if known is None else known.as_dictionary()
+        known = _workers.known_enhancement(enhanced)
         mode = known.get("mode", "HAADF") if mode is None else mode
-        _checks.check_mode(mode)
+        _checks.check_mode(mode, hrtem=True)
         return report_residual(
             _evidence.single_image(self),
             _evidence.single_image(enhanced),
             mode,
             background_kept=known.get("keep_background", False),
+            contrast=known.get("contrast", "bright"),
         )
+
+
+def _enhance(
+    signal, step, network, options, *, return_uncertainty=False, inplace=False, **run
+):
+    """Enhance all images, and write what was done into the metadata.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+    step : str
+        Name of the method, and of its node of the metadata.
+    network : dict
+        Arguments of `_workers.enhancement`.
+    options : dict
+        Further arguments of `run.enhance_frames`.
+    return_uncertainty, inplace : bool
+    **run
+        ``lazy_output``, ``show_progressbar`` and ``num_workers``.
+    """
+    from hyperspy_stem_enhance.enhance.run import check_background, check_scale
+    from hyperspy_stem_enhance.models import registry
+
+    settings, record = _workers.enhancement(signal, **network)
+    check_scale(options["scale"])
+    output = options["output"]
+    registry.check_outputs((output,), settings["model"])
+    check_background(options["keep_background"], (output,))
+    arguments = _workers.enhancing({**settings, **options})
+    if return_uncertainty:
+        _evidence.check_uncertainty(inplace, output)
+        shape = signal.data.shape[-2:]
+        arguments = _evidence.enhancing({**settings, **options}, shape)
+    data = map_frames(signal, **arguments, **run)
+    rows = signal.data.shape[-2]
+    result = signal if inplace else signal._deepcopy_with_new_data()
+    set_data(result, data[..., :rows, :])
+    # The noise of the input; HyperSpy's own operations drop it as well
+    if result.metadata.has_item("Signal.Noise_properties"):
+        del result.metadata.Signal.Noise_properties
+    if output == "detection":
+        result.metadata.set_item("Signal.quantity", "Probability")
+    _write_record(result, step, {**record, **options})
+    if inplace:
+        signal.events.data_changed.trigger(obj=signal)
+        return None
+    if not return_uncertainty:
+        return result
+    uncertainty = result._deepcopy_with_new_data()
+    set_data(uncertainty, data[..., rows:, :])
+    delattr(uncertainty.metadata.STEM_enhance, step)
+    interval = {"interval": _evidence.INTERVAL}
+    _write_record(uncertainty, "uncertainty", {**record, **options, **interval})
+    return result, uncertainty
 
 
 def _write_record(signal, step, settings):

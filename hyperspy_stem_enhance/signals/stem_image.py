@@ -27,6 +27,7 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
         self,
         mode="HAADF",
         *,
+        contrast="bright",
         enhance="auto",
         model="auto",
         device="auto",
@@ -45,23 +46,26 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
 
         Parameters
         ----------
-        mode : {"HAADF", "BF"}, default "HAADF"
+        mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
             Whether columns are bright (any dark-field detector) or dark
-            (bright field and annular bright field). Enhanced images know
-            their mode.
+            (bright field and annular bright field), or the images are
+            those of a camera. Enhanced images know their mode.
+        contrast : {"bright", "dark"}, default "bright"
+            Of HRTEM images: how their columns look.
         enhance : bool or "auto", default "auto"
-            Whether to run :meth:`enhance_sfin` on the images first. By
-            default, unless their metadata says that it has been done. If
-            False, the images are taken as they are, which should be
-            bright columns on a background of about zero.
+            Whether to run :meth:`enhance_sfin`, or :meth:`enhance_scgn` on
+            HRTEM images, first. By default, unless their metadata says
+            that it has been done. If False, the images are taken as they
+            are, which should be bright columns on a background of about
+            zero.
         model, device, scale : optional
-            As for :meth:`enhance_sfin`.
+            As for these methods.
         method : {"auto", "network", "classical"}, default "auto"
-            "network" looks for columns in the image that
-            :meth:`enhance_sfin` makes, and for the dots of a model that
-            has the output "detection"; "classical" in the raw image
-            blurred as much as its columns are wide, without PyTorch. By
-            default the network, where PyTorch is installed.
+            "network" looks for columns in the image that these methods
+            make, and for the dots of a model that has the output
+            "detection"; "classical" in the raw image blurred as much as
+            its columns are wide, without PyTorch. By default the network,
+            where PyTorch is installed.
         threshold : float, default 0.5
             Lowest confidence of a column that is kept, 0 to 1. Of
             simulated columns that the network gives 0.9, nine in ten or
@@ -119,7 +123,7 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
         from hyperspy_stem_enhance.detect.columns import DEFAULT_THRESHOLD
         from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
 
-        _checks.check_arguments(self, mode, num_workers)
+        _checks.check_arguments(self, mode, num_workers, hrtem=True)
         _checks.check_enhance(enhance)
         _checks.check_threshold(threshold)
         _checks.check_detection(method, separation, support)
@@ -128,6 +132,7 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
                 self._lazy if lazy_output is None else lazy_output
             )
         options = {
+            "contrast": contrast,
             "method": method,
             "threshold": 0.0 if interactive else threshold,
             "separation": separation,

@@ -1,4 +1,4 @@
-"""The three methods: what they keep, record and return, eager and lazy."""
+"""The methods: what they keep, record and return, eager and lazy."""
 
 import re
 import warnings
@@ -16,7 +16,7 @@ from hyperspy_stem_enhance.signals.stem_image import LazySTEMImage, STEMImage
 from .conftest import smooth_frames
 
 NAV_SHAPES = [(), (1,), (4,), (2, 3)]
-METHODS = ["calibrate_noise", "enhance_sfin", "detect_atoms"]
+METHODS = ["calibrate_noise", "enhance_sfin", "enhance_scgn", "detect_atoms"]
 CHUNKS = [(1, 1, 48, 56), (2, 1, 20, 56), (1, 2, 48, 30), (2, 3, 11, 17)]
 
 
