@@ -125,9 +125,11 @@ class TestEnhanced:
                 method(contrast="black", **mode)
 
     def test_models_are_not_mixed_up(self, movie, small_scgn):
-        with pytest.raises(ValueError, match="serves HAADF, BF: use .* `enhance_sfin`"):
+        with pytest.raises(
+            ValueError, match="serves HAADF, BF: use it by `enhance_sfin`"
+        ):
             movie.enhance_scgn(model="sfin-fast")
-        with pytest.raises(ValueError, match="serves HRTEM: use .* `enhance_scgn`"):
+        with pytest.raises(ValueError, match="serves HRTEM: use it by `enhance_scgn`"):
             movie.enhance_sfin(model=small_scgn)
         with pytest.raises(ValueError, match="use `enhance_scgn`"):
             movie.enhance_sfin(mode="HRTEM")
@@ -141,7 +143,7 @@ def test_contrast_is_for_hrtem(movie):
 def test_missing_weights_name_the_remedy(movie, monkeypatch):
     monkeypatch.setitem(registry._DEFAULTS, "HRTEM", "absent")
     for run in (movie.enhance_scgn, lambda: movie.detect_atoms(mode="HRTEM")):
-        with pytest.raises(ValueError, match="no weights .*train.*install_checkpoint"):
+        with pytest.raises(ValueError, match=r"no weights .*train.*install_checkp"):
             run()
 
 
