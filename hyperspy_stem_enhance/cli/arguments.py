@@ -3,7 +3,7 @@
 import argparse
 
 from .. import __version__
-from ..noise.parameters import MODES
+from ..noise.parameters import NOISE_MODES
 
 _FORMATS_HELP = "name of HyperSpy's reader, for files that several can read"
 
@@ -89,10 +89,10 @@ def _add_file_arguments(command):
     )
     command.add_argument(
         "--mode",
-        choices=MODES,
+        choices=NOISE_MODES,
         default="HAADF",
         help="HAADF for bright columns (any dark-field detector), BF for dark ones "
-        "(bright field and ABF) (default: %(default)s)",
+        "(bright field and ABF), HRTEM for images of a camera (default: %(default)s)",
     )
     _add_run_arguments(command)
 
@@ -122,6 +122,12 @@ def _add_run_arguments(command):
 
 
 def _add_network_arguments(command):
+    command.add_argument(
+        "--contrast",
+        choices=("bright", "dark"),
+        default="bright",
+        help="of columns in HRTEM images (default: %(default)s)",
+    )
     command.add_argument(
         "--model", default="auto", help="name of a model (default: %(default)s)"
     )
@@ -253,16 +259,16 @@ def _add_simulate(commands):
     )
     simulate.add_argument(
         "--mode",
-        choices=MODES,
+        choices=NOISE_MODES,
         default="HAADF",
-        help="bright columns, or dark ones (default: %(default)s)",
+        help="bright columns, dark ones, or HRTEM (default: %(default)s)",
     )
     simulate.add_argument(
         "--noise",
         default="mixed",
         metavar="KIND",
-        help="published, scanning, low-dose, mixed, or the table that calibrate "
-        "wrote of your own images (default: %(default)s)",
+        help="published, scanning (HRTEM: camera), low-dose, mixed, or the table that "
+        "calibrate wrote of your own images (default: %(default)s)",
     )
     simulate.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     simulate.add_argument(

@@ -72,7 +72,8 @@ class _Calibrate:
             names.extend(f"{label}[{number}]" for number in range(len(table)))
         with whole_files(self._path, overwrite=True) as [part]:
             pd.concat(tables, ignore_index=True).to_csv(part, index=False)
-        report.say(f"\n{summarise(rows, names, dark_level)}\n\ntable: {self._path}")
+        summary = summarise(rows, names, dark_level, self._options.mode)
+        report.say(f"\n{summary}\n\ntable: {self._path}")
 
 
 def _join(reasons):

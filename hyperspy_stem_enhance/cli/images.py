@@ -1,6 +1,6 @@
 """The commands ``enhance`` and ``detect``."""
 
-from ..signals._together import enhance_and_detect
+from ..signals._together import enhance_and_detect, enhance_by_mode
 from .jobs import run_command
 from .writers import AtomSink, ImageSink, check_formats
 
@@ -39,8 +39,10 @@ class _Network:
     """What both commands have in common."""
 
     def __init__(self, options):
-        from hyperspy_stem_enhance.models import resolve, resolve_device, weights_sha256
+        from ..enhance.contrast import check_contrast
+        from ..models import resolve, resolve_device, weights_sha256
 
+        check_contrast(options.contrast, options.mode)
         name = resolve(options.model, options.mode)
         resolve_device(options.device)
         self.weights = {name: weights_sha256(name)}
@@ -49,6 +51,7 @@ class _Network:
             "mode": options.mode,
             "device": options.device,
             "scale": options.scale,
+            "contrast": options.contrast,
         }
         self._detection = {**self._settings, "threshold": options.threshold}
         self._options = options
@@ -76,7 +79,8 @@ class _Enhance(_Network):
             "keep_background": options.keep_background,
         }
         if not options.detect:
-            return [ImageSink(signal.enhance_sfin(**enhancement, lazy_output=True))]
+            enhanced = enhance_by_mode(signal, **enhancement, lazy_output=True)
+            return [ImageSink(enhanced)]
         enhanced, atoms = enhance_and_detect(signal, enhancement, self._detection)
         return [ImageSink(enhanced), AtomSink(atoms)]
 

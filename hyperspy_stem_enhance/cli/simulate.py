@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..noise.parameters import PARAMETER_NAMES
+from ..noise.parameters import parameter_names
 from ..simulate.dataset import SIGNALS, make_dataset
-from ..simulate.kinds import NOISE_KINDS
 from ..simulate.noise import TERMS
+from ..simulate.scene import noise_kinds
 from .files import progress_bars, refuse_existing, whole_files
 
 # Larger sets are simulated while they are written, once for every signal
@@ -67,12 +67,13 @@ def run_simulate(options):
 
 def _noise(noise, mode):
     """A kind of noise, or a calibration out of the table of ``calibrate``."""
-    if noise in NOISE_KINDS:
+    kinds = noise_kinds(mode)
+    if noise in kinds:
         return noise
     path = Path(noise)
     if not path.is_file():
         raise ValueError(
-            f"--noise {noise} is neither {', '.join(NOISE_KINDS)} nor a table that "
+            f"--noise {noise} is neither {', '.join(kinds)} nor a table that "
             "`stem-enhance calibrate` wrote"
         )
     import pandas as pd
@@ -80,8 +81,9 @@ def _noise(noise, mode):
     from ..signals.noise_calibration import NoiseCalibration
 
     table = pd.read_csv(path)
-    missing = [name for name in PARAMETER_NAMES if name not in table]
+    names = parameter_names(mode)
+    missing = [name for name in names if name not in table]
     if missing:
         raise ValueError(f"--noise {noise} lacks the columns {', '.join(missing)}")
-    rows = table[list(PARAMETER_NAMES)].to_numpy(float)
+    rows = table[list(names)].to_numpy(float)
     return NoiseCalibration.from_array(rows, mode=mode)

@@ -206,9 +206,14 @@ def check_mode(mode):
         )
 
 
+def noise_kinds(mode="HAADF"):
+    """Names of the kinds of noise that there are in a mode."""
+    return HRTEM_NOISE_KINDS if mode == "HRTEM" else NOISE_KINDS
+
+
 def check_noise(noise, mode="HAADF"):
     """Raise ValueError unless `noise` is a kind or parameters of noise."""
-    kinds = HRTEM_NOISE_KINDS if mode == "HRTEM" else NOISE_KINDS
+    kinds = noise_kinds(mode)
     if isinstance(noise, str) and noise in kinds:
         return
     if not isinstance(noise, parameter_class(mode)):
