@@ -254,10 +254,12 @@ def _run_batch(network, device, tiles, channels):
     """Run tiles (n, h, w); in halves where a device's memory is too small."""
     import torch
 
+    from ..models.inference import run_outputs
+
     try:
         with torch.inference_mode():
             batch = torch.from_numpy(tiles[:, None]).to(device)
-            return network(batch)[:, channels].float().cpu().numpy()
+            return run_outputs(network, batch, channels).float().cpu().numpy()
     except torch.OutOfMemoryError:
         if len(tiles) == 1:
             raise

@@ -2,9 +2,13 @@ import pytest
 import torch
 from torch import nn
 
-from hyperspy_stem_enhance.models import list_models, load_model, registry
+from hyperspy_stem_enhance.models import inference, list_models, load_model, registry
 from hyperspy_stem_enhance.models.architectures import build_network
-from hyperspy_stem_enhance.models.inference import InferenceNetwork, inference_form
+from hyperspy_stem_enhance.models.inference import (
+    InferenceNetwork,
+    inference_form,
+    run_outputs,
+)
 from hyperspy_stem_enhance.models.scgn import SCGN_FAST, SCGN_PAPER
 from hyperspy_stem_enhance.models.sfin import SFIN_FAST, SFIN_PAPER
 
@@ -58,6 +62,32 @@ def test_trained_module_and_input_are_left_alone(name):
     assert torch.equal(x, kept)
     assert all(torch.equal(v, before[k]) for k, v in network.state_dict().items())
     assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("name", ["sfin", "scgn", "unet"])
+@pytest.mark.parametrize("outputs", [[0], [2], [0, 2], [2, 0, 1]])
+def test_outputs_that_are_asked_for_are_those_of_all(name, outputs):
+    architecture = {} if name == "unet" else {"width": 8, "n_blocks": 1, "downscale": 2}
+    network = make_network(name=name, n_outputs=3, **architecture)
+    x = torch.randn(2, 1, 32, 48)
+    form = inference_form(network)
+    with torch.inference_mode():
+        expected = form(x)[:, outputs]
+        found = run_outputs(form, x, outputs)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_large_batches_go_through_in_parts(monkeypatch):
+    form = InferenceNetwork(make_network(name="sfin", width=8, n_blocks=1))
+    x = torch.randn(5, 1, 32, 32)
+    seen = []
+    form.body.register_forward_pre_hook(lambda _, x: seen.append(len(x[0])))
+    with torch.inference_mode():
+        expected = form(x)
+        monkeypatch.setattr(inference, "_LAYER_BYTES", 2 * 4 * 8 * 32**2)
+        found = form(x)
+    assert seen == [5, 2, 2, 1]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
 
 
 def test_other_networks_are_run_as_they_are():
