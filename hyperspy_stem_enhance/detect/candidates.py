@@ -18,6 +18,8 @@ MODEL_ERROR = 0.02
 _LOWEST = 0.01
 # A column in the flank of others has to have this part of their height.
 _HIDDEN = 0.25
+# Where the image is below this part of what is asked for, no fit reaches it.
+_HOPELESS = 0.1
 # Candidates below this significance are dropped before the joint fit.
 _SEEN = 3.0
 # Fits closer than this part of the width are the same column.
@@ -128,13 +130,16 @@ def _add_hidden(image, fit, width, noise):
     hidden = find_candidates(left, width)
     if len(fit) == 0 or len(hidden) == 0:
         return fit
-    added = fit_gaussians(left, hidden, width, False, 1, noise, _stride(width))
     # What is left of a strong column that is no Gaussian is no column.
     limit = np.full(len(hidden), _SEEN * noise / 3)
     near = cKDTree(positions(fit)).sparse_distance_matrix(
         cKDTree(hidden), 4 * width, output_type="ndarray"
     )
     np.maximum.at(limit, near["j"], _HIDDEN * fit.height[near["i"]])
+    high = left[tuple(hidden.astype(int).T)] > _HOPELESS * limit
+    stride = _stride(width)
+    added = fit_gaussians(left, hidden, width, False, 1, noise, stride, high)
+    hidden, limit = hidden[high], limit[high]
     keep = added.height > limit
     if keep.any():
         keep &= measure_significance(left, added, width) > _SEEN

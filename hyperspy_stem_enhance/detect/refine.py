@@ -62,7 +62,14 @@ class GaussianFit:
 
 
 def fit_gaussians(
-    image, positions, sigma, background=True, rounds=3, noise=0.0, every=1
+    image,
+    positions,
+    sigma,
+    background=True,
+    rounds=3,
+    noise=0.0,
+    every=1,
+    only=None,
 ):
     """Fit a circular Gaussian to each column.
 
@@ -91,6 +98,9 @@ def fit_gaussians(
     every : int
         Fit to every n-th row and column of pixels: enough for wide columns
         on an image without noise, and faster.
+    only : array-like of bool, shape (n,), optional
+        Which columns are fitted and returned; the others are subtracted
+        as they are to begin with.
 
     Returns
     -------
@@ -118,13 +128,17 @@ def fit_gaussians(
     if not np.all(sigma > 0):
         raise ValueError(f"sigma={sigma.min()} must be larger than 0.")
     fit = _start(image, positions, sigma)
+    limits, others = (positions, sigma), 0.0
+    if only is not None:
+        only = np.asarray(only, bool)
+        others = render_gaussians(image.shape, fit.select(~only))
+        fit, limits = fit.select(only), [limit[only] for limit in limits]
     if len(fit) == 0:
         return fit
-    limits = positions, sigma
     for number in range(rounds):
         # Before the last round the neighbours move: no use in more steps.
         steps = _LAST_STEPS if number == rounds - 1 else _STEPS
-        model = render_gaussians(image.shape, fit)
+        model = render_gaussians(image.shape, fit) + others
         blocks = [
             _fit_block(
                 image,

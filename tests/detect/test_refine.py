@@ -65,3 +65,16 @@ def test_width_is_measured(sigma):
         positions, np.ones(len(positions)), np.full(len(positions), sigma), (200, 200)
     )
     assert estimate_width(image) == pytest.approx(sigma, rel=0.1)
+
+
+def test_only_some_columns_are_fitted_beside_all_others(rng):
+    image = rng.normal(0, 0.1, (48, 48))
+    starts = np.array([[12.0, 14.0], [16.0, 17.0], [30.0, 30.0]])
+    for y, x in starts + 0.3:
+        rows, columns = np.mgrid[:48, :48]
+        image += np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * 2.0**2))
+    only = [True, False, True]
+    some = fit_gaussians(image, starts, 2.0, rounds=1, only=only)
+    everything = fit_gaussians(image, starts, 2.0, rounds=1).select(only)
+    np.testing.assert_allclose(some.y, everything.y, rtol=1e-9)
+    np.testing.assert_allclose(some.height, everything.height, rtol=1e-9)
