@@ -91,7 +91,11 @@ def _enhances(signal, detection):
 
 def _run_both(frames, enhancing, detecting):
     """One vector for each frame: its enhanced image, then its columns."""
-    with _workers.network_once():
+    outputs = [enhancing.get("output", "enhanced")]
+    if detecting["enhancement"]:
+        wanted = detecting["enhancement"].get("output", "enhanced")
+        outputs += [wanted] if isinstance(wanted, str) else wanted
+    with _workers.network_once(dict.fromkeys(outputs)):
         images = _workers.enhance(frames, **enhancing)
         tables = _workers.detect(frames, **detecting)
     return [

@@ -159,10 +159,7 @@ def enhance(frames, model, mode, device, **options):
     given = {name: value for name, value in options.items() if value is not False}
     key = (id(frames), model, mode, device, *sorted(given.items()))
     if key not in kept:
-        from hyperspy_stem_enhance.models import registry
-
-        names = registry.outputs(model) if not options.get("keep_background") else None
-        names = tuple(names or ("enhanced",))
+        names = (wanted,) if options.get("keep_background") else _once.outputs
         results = _enhance(frames, model, mode, device, output=names, **options)
         kept[key] = dict(zip(names, results, strict=True))
     if isinstance(wanted, str):
@@ -182,16 +179,19 @@ def _enhance(frames, model, mode, device, contrast="bright", **options):
 
 
 @contextmanager
-def network_once():
+def network_once(outputs):
     """Context in which a thread runs a network once on a batch of frames.
 
-    All outputs are kept, for whoever calls `enhance` on the same array next.
+    Parameters
+    ----------
+    outputs : sequence of str
+        That are asked for by all who call `enhance` on the same array.
     """
-    _once.kept = {}
+    _once.kept, _once.outputs = {}, tuple(outputs)
     try:
         yield
     finally:
-        del _once.kept
+        del _once.kept, _once.outputs
 
 
 def enhance_parts(parts, model, mode, device, contrast="bright", **options):
