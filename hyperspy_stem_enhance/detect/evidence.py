@@ -7,7 +7,7 @@ are judged by the noise of the raw image where it is given.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import maximum_filter
 
 from ..enhance.normalise import normalise_frame
 from ..noise.parameters import NOISE_MODES
@@ -21,9 +21,9 @@ from .candidates import (
 from .classical import show_columns
 from .confidence import describe_distances, describe_evidence
 from .peaks import estimate_width
-from .refine import GaussianFit, fit_gaussians, render_gaussians
+from .refine import GaussianFit, render_gaussians
+from .refinement import REFINED_NAMES, refine_positions
 from .significance import (
-    fill_missing,
     measure_false_rate,
     measure_noise,
     measure_row_noise,
@@ -39,10 +39,10 @@ _NEAR, _HALF, _DOUBT = 2.5, 0.5, 3.0
 _SURE = 7.0
 # Error of a position, in parts of the width: on a raw image times the significance
 # (for white noise), and that of a network without noise.
-_RAW_ERROR, _NETWORK_ERROR = 1.8, 0.05
-# The raw image is asked above this significance, blurred by this part of the
-# width, and believed up to this part of it.
-_CLEAR, _CALM, _FARTHEST = 15.0, 0.3, 0.4
+_RAW_ERROR, _NETWORK_ERROR = 1.2, 0.05
+# The raw image is asked above this significance, and believed up to this part of the
+# width.
+_CLEAR, _FARTHEST = 15.0, 0.4
 # Maxima of a filtered image are looked at from this significance on.
 _LEAST = 2.0
 
@@ -218,22 +218,25 @@ def _place_on_raw(raw, fit, width, significance):
     """Take positions from the raw image as far as it knows them better.
 
     The two are averaged by their variances: what noise does to a Gaussian
-    fitted to the raw image, and what is left of the error of a network
-    where there is hardly any noise.
+    fitted to the raw image, by the fit itself or by the noise around if
+    that is more (displaced scan lines), and what is left of the error of a
+    network where there is hardly any noise.
     """
     clear = np.flatnonzero(significance > _CLEAR)
     if clear.size == 0:
         return fit
-    smooth = gaussian_filter(fill_missing(raw, width), _CALM * width)
     others = render_gaussians(raw.shape, fit.select(significance <= _CLEAR))
     start = fit.select(clear)
-    on_raw = fit_gaussians(smooth - others, positions(start), start.sigma, rounds=3)
-    weight = 1 / (1 + (_RAW_ERROR / (_NETWORK_ERROR * significance[clear])) ** 2)
-    moved = np.hypot(on_raw.y - start.y, on_raw.x - start.x)
+    table = refine_positions(raw - others, positions(start), sigma=width)
+    stated = np.hypot(*table[:, REFINED_NAMES["gaussian"].index("y_error") :][:, :2].T)
+    around = _RAW_ERROR * width / significance[clear]
+    error = np.fmax(stated / np.sqrt(2), around)
+    weight = 1 / (1 + (error / (_NETWORK_ERROR * width)) ** 2)
+    moved = np.hypot(*(table[:, :2] - positions(start)).T)
     weight = np.where(moved < _FARTHEST * width, weight, 0.0)
     y, x = fit.y.copy(), fit.x.copy()
-    y[clear] += weight * (on_raw.y - start.y)
-    x[clear] += weight * (on_raw.x - start.x)
+    y[clear] += weight * (table[:, 0] - start.y)
+    x[clear] += weight * (table[:, 1] - start.x)
     return replace(fit, y=y, x=x)
 
 

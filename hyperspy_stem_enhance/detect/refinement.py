@@ -104,8 +104,9 @@ def refine_positions(
     have larger ones. They are not smaller than what the residuals around
     a column, or in the whole image, say.
 
-    A fit has failed where the column moved by more than two sigma or 0.6
-    of the distance to its neighbour, is lower than the error of its
+    A fit has failed where the column moved by more than a sigma or 0.4
+    of the distance to its neighbour (and more than a pixel), or out of
+    the image, is lower than the error of its
     height, has a position error above its width, or too few pixels.
 
     Examples
@@ -122,7 +123,7 @@ def refine_positions(
     image, positions = _check_arrays(image, positions)
     table = np.full((len(positions), len(REFINED_NAMES[method])), np.nan)
     table[:, :2], table[:, -1] = positions, 0
-    inside = np.all((positions > -0.5) & (positions < np.array(image.shape) - 0.5), 1)
+    inside = np.all((positions >= -0.5) & (positions <= np.array(image.shape) - 0.5), 1)
     index = np.flatnonzero(inside)
     if len(index) == 0 or not np.isfinite(image).any():
         return table

@@ -46,20 +46,7 @@ class Noise:
 def fit_roughly(data, start, sigma, mask_radius, law, background, elliptical=False):
     """Fit Gaussians to a coarse image.
 
-    Parameters
-    ----------
-    data : numpy.ndarray of float32, shape (h, w)
-        Bright columns, of order one; NaN pixels are left out.
-    start : numpy.ndarray of float64, shape (n, 2)
-        Positions y, x in the image, in pixels, n > 0.
-    sigma : float
-        Typical width in pixels.
-    mask_radius : float or None
-        Reach of each column in pixels.
-    law : tuple of float, or None
-        Gain and offset of the variance of the pixels, measured if None.
-    background : {"none", "constant", "plane"}
-    elliptical : bool
+    Parameters are those of :func:`.gaussian_refinement.refine_gaussians`.
 
     Returns
     -------
