@@ -1,7 +1,8 @@
-"""HRTEM images with dark columns, turned over to be enhanced as bright ones.
+"""What is different in HRTEM images: dark columns, and noise of columns of pixels.
 
 Whether a camera shows columns bright or dark is up to the defocus and the
-thickness of the specimen.  Networks for HRTEM images are trained on bright ones.
+thickness of the specimen.  Networks for HRTEM images are trained on bright ones;
+dark ones are turned over for them.
 """
 
 import numpy as np
@@ -58,6 +59,22 @@ def show_bright(frames, contrast="dark"):
     if frames.dtype == np.uint8:  # published networks take these values
         return 255 - frames
     return -frames.astype(np.result_type(frames.dtype, np.float32))
+
+
+def lay_noise_along_rows(frame, mode):
+    """Transpose an HRTEM image, whose columns of pixels share noise.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (h, w)
+    mode : {"HAADF", "BF", "HRTEM"}
+        In images of the other modes rows do so, and they stay as they are.
+
+    Returns
+    -------
+    numpy.ndarray, shape (w, h) or (h, w)
+    """
+    return frame.T if mode == "HRTEM" else frame
 
 
 def enhance_either(enhance, frames, contrast, **options):

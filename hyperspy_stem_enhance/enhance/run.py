@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..noise.parameters import NOISE_MODES
+from .contrast import lay_noise_along_rows
 from .normalise import (
     columns_of_eight_bit,
     eight_bit_frame,
@@ -103,7 +104,9 @@ def enhance_frames(
     check_background(keep_background, wanted)
     ranges = registry.ranges(model)
     scales = [
-        choose_factor(frame, *ranges, pixel_size) if scale == "auto" else scale
+        choose_factor(lay_noise_along_rows(frame, mode), *ranges, pixel_size)
+        if scale == "auto"
+        else scale
         for frame in frames
     ]
     if is_large(frames.shape[1:]):

@@ -136,12 +136,12 @@ def resolve(model="auto", mode=None):
 def _missing(name, mode):
     """What to do where there is no default model of a mode."""
     own = [model for model, entry in _registry().items() if mode in entry["modes"]]
-    others = f"model={' or '.join(map(repr, own))}, or " if own else ""
+    others = f", or use model={' or '.join(map(repr, own))}" if own else ""
     return (
-        f"model='auto': no weights for mode={mode!r} ship with this package yet. Use "
-        f"{others}train some by `stem-enhance train --model {name} --steps 6000 --out "
-        f"FOLDER --name {name}`, or install a checkpoint of the authors by "
-        f"`models.install_checkpoint(path, name, modes=[{mode!r}])`."
+        f"model='auto': no weights for mode={mode!r} ship with this package yet. Train "
+        f"some by `stem-enhance train --model {name} --steps 6000 --out FOLDER --name "
+        f"{name}`, or install a checkpoint of the authors by "
+        f"`models.install_checkpoint(path, name, modes=[{mode!r}])`{others}."
     )
 
 

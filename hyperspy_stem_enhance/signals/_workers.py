@@ -237,18 +237,22 @@ def detect(frames, detection, enhancement):
     ]
 
 
-def describe_before(model, pixel_size, scale="auto", **_):
+def describe_before(model, mode, pixel_size, scale="auto", **_):
     """Function that describes what a user should know before enhancement."""
-    return partial(_describe, model=model, pixel_size=pixel_size, scale=scale)
+    return partial(
+        _describe, model=model, mode=mode, pixel_size=pixel_size, scale=scale
+    )
 
 
-def _describe(frame, model, pixel_size, scale):
+def _describe(frame, model, mode, pixel_size, scale):
+    from hyperspy_stem_enhance.enhance.contrast import lay_noise_along_rows
     from hyperspy_stem_enhance.enhance.scale import choose_factor, lattice_frequencies
     from hyperspy_stem_enhance.models import registry
 
     found = _checks.describe_defects(frame)
     if scale != "auto":
         return found
+    frame = lay_noise_along_rows(frame, mode)
     factor = choose_factor(frame, *registry.ranges(model), pixel_size)
     if factor != 1:
         found["scale"] = (

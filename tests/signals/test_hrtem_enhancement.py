@@ -9,6 +9,7 @@ import hyperspy_stem_enhance as hse
 from hyperspy_stem_enhance import models
 from hyperspy_stem_enhance.models import registry
 from hyperspy_stem_enhance.signals._together import enhance_and_detect
+from hyperspy_stem_enhance.simulate import draw_scene
 
 
 @pytest.fixture
@@ -118,6 +119,16 @@ class TestEnhanced:
         assert np.isnan(found[1]).all()
         np.testing.assert_allclose(found[::2], expected[::2], rtol=1e-5)
 
+    def test_column_noise_tells_no_scale(self):
+        """Its power, all in one line of the spectrum, is no lattice."""
+        scene = draw_scene(82002, 1, (256, 256), "HRTEM", "published", "disordered")
+        s = hs.signals.Signal2D(scene.noisy)
+        options = {"contrast": "bright", "allow_negative": True}
+        with pytest.warns(UserWarning, match="neither a lattice that shows"):
+            found = s.enhance_scgn(**options)
+        expected = s.enhance_scgn(scale=1, **options)
+        np.testing.assert_array_equal(found.data, expected.data)
+
     def test_unknown_contrast(self, movie):
         for method in (movie.enhance_scgn, movie.detect_atoms):
             mode = {"mode": "HRTEM"} if method == movie.detect_atoms else {}
@@ -143,7 +154,9 @@ def test_contrast_is_for_hrtem(movie):
 def test_missing_weights_name_the_remedy(movie, monkeypatch):
     monkeypatch.setitem(registry._DEFAULTS, "HRTEM", "absent")
     for run in (movie.enhance_scgn, lambda: movie.detect_atoms(mode="HRTEM")):
-        with pytest.raises(ValueError, match=r"no weights .*train.*install_checkp"):
+        with pytest.raises(
+            ValueError, match=r"no weights .*stem-enhance train .*install_checkp"
+        ):
             run()
 
 
