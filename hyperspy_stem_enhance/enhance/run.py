@@ -14,6 +14,7 @@ from .normalise import (
     normalise_frame,
 )
 from .parts import is_large, map_parts
+from .recovery import recover_structure
 from .scale import choose_factor, noise_gain, resample
 from .tiling import cut, join
 
@@ -52,8 +53,10 @@ def enhance_frames(
         A PyTorch device such as "cpu" or "cuda:0"; "auto" takes a GPU
         where there is one.
     keep_background : bool, default False
-        Keep what is smooth and slow beside the columns; columns of BF
-        images are then dark, as they were.
+        Keep what is smooth and slow beside the columns, and the structure
+        that the network has missed, as far as it is stronger than the
+        noise (see `recovery`); columns of BF images are then dark, as
+        they were.
     allow_negative : bool, default False
         Leave all values as the network gives them. By default those that
         are negative or below 0.15 SD of the noise of a pixel (0.5 SD where
@@ -148,7 +151,9 @@ def enhance_frames(
                 joined = _in_units(joined, frame, allow_negative)
             result[index] = _at_shape(name, joined, frames.shape[1:], allow_negative)
         if keep_background:
-            results[0, index] = with_background(frames[index], results[0, index], mode)
+            results[0, index] = _with_all_that_was_left(
+                frames[index], frame.repaired, results[0, index], mode
+            )
     return results[0] if isinstance(output, str) else tuple(results)
 
 
@@ -164,7 +169,8 @@ def enhance_parts(parts, **options):
     Returns
     -------
     numpy.ndarray of float32, shape (n, h, w)
-        Zero in parts of one single value, NaN in those without a finite one.
+        In parts of one single value zero, or that value if the background
+        is kept; NaN in those without a finite one.
     """
     return _enhance_parts(parts, **options)[0]
 
@@ -177,7 +183,7 @@ def _enhance_parts(parts, output="enhanced", **options):
         finite = part[np.isfinite(part)]
         if not finite.size:
             continue
-        enhanced[:, index] = 0
+        enhanced[:, index] = finite[0] if options.get("keep_background") else 0
         if finite.min() < finite.max():
             results = enhance_frames(part[None], output=wanted, **options)
             enhanced[:, index] = [result[0] for result in results]
@@ -185,15 +191,16 @@ def _enhance_parts(parts, output="enhanced", **options):
 
 
 def _prepare(frame, mode, factor, normalise):
-    """Normalise a frame at the scale of the network."""
+    """Normalise a frame at the scale of the network; repaired at its own."""
     own = normalise(frame, mode)
     shape = tuple(max(MINIMUM_SIZE, round(n * factor)) for n in frame.shape)
     if shape == frame.shape:
         return own
     # Resampled noise is no longer white: its SD is what is known of it
     noise = resample(own.noise * own.scale, shape) * np.float32(noise_gain(factor))
-    own = normalise(resample(own.repaired, shape, noisy=True), mode)
-    own.noise = np.maximum(noise, 0) / own.scale
+    repaired = own.repaired
+    own = normalise(resample(repaired, shape, noisy=True), mode)
+    own.noise, own.repaired = np.maximum(noise, 0) / own.scale, repaired
     return own
 
 
@@ -305,6 +312,16 @@ def _significance(values, noise):
     alone = _INSIGNIFICANT_ALONE - _INSIGNIFICANT
     insignificant = _INSIGNIFICANT + alone / (1 + crowd**2)
     return np.clip(ratio / insignificant - 1, 0, 1)
+
+
+def _with_all_that_was_left(frame, repaired, columns, mode):
+    """Add the background, and the structure that the network has missed."""
+    finite = np.isfinite(frame)
+    kept = with_background(np.where(finite, repaired, np.nan), columns, mode)
+    residual = np.where(finite, repaired - kept, 0)
+    sides = (lay_noise_along_rows(image, mode) for image in (residual, columns))
+    kept += lay_noise_along_rows(recover_structure(*sides), mode)
+    return kept + np.float32(np.median(frame[finite]))
 
 
 def with_background(frame, columns, mode):

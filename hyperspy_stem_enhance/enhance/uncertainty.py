@@ -74,7 +74,8 @@ def enhance_with_uncertainty(
 
     Notes
     -----
-    It takes twelve times as long as enhancement alone.
+    It takes twelve times as long as enhancement alone. With
+    `keep_background` the interval is that of the columns alone.
 
     Examples
     --------
@@ -91,8 +92,14 @@ def enhance_with_uncertainty(
     enhance = partial(enhance_frames, model=model, mode=mode, device=device)
     columns = enhance(frames, scale=scale, pixel_size=pixel_size)
     shown = columns
-    if allow_negative:
-        shown = enhance(frames, scale=scale, pixel_size=pixel_size, allow_negative=True)
+    if allow_negative or keep_background:
+        shown = enhance(
+            frames,
+            scale=scale,
+            pixel_size=pixel_size,
+            allow_negative=allow_negative,
+            keep_background=keep_background,
+        )
     uncertainty = np.empty_like(columns)
     for index, (frame, own) in enumerate(zip(frames, columns, strict=True)):
         factor = _own_scale(frame, scale, model, pixel_size)
@@ -100,13 +107,6 @@ def enhance_with_uncertainty(
             frame, own, mode, partial(enhance, scale=factor), seed
         )
         uncertainty[index] = join_spreads(spreads)
-    if keep_background:
-        shown = np.stack(
-            [
-                with_background(frame, own, mode)
-                for frame, own in zip(frames, shown, strict=True)
-            ]
-        )
     return shown, uncertainty
 
 

@@ -16,7 +16,9 @@ _OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
             every pixel, the probability that a column is centred there.
             Not every model has the last two.
         keep_background : bool, default False
-            Whether to add the smooth background to the result again.
+            Whether to return the whole image without noise: with the smooth
+            background, and the structure that the network has missed, as
+            far as it is stronger than the noise.
         allow_negative : bool, default False
             Whether to return all values as the network gives them. By
             default those that are negative or below 0.15 SD of the noise

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from hyperspy_stem_enhance.enhance import parts, run
 from hyperspy_stem_enhance.enhance.run import enhance_frames
@@ -63,6 +64,41 @@ def test_background_is_kept_when_asked(mode):
     truth = scene.background + sign * scene.clean
     assert np.abs(kept - truth).mean() < 12
     assert abs(np.mean(kept - scene.noisy)) < 1
+
+
+@pytest.mark.parametrize("mode", ["HAADF", "BF"])
+def test_image_with_background_tends_to_the_image_as_noise_vanishes(mode, rng):
+    scene = draw_lattice(8, 2, (256, 256), mode)
+    # Ellipses: no network here has seen such columns
+    clean = gaussian_filter(scene.background - scene.clean, (0, 2.5))
+    errors = []
+    for noise in (20, 1):
+        frame = rng.normal(clean, noise).astype(np.float32)
+        kept = enhance_frames(frame[None], mode=mode, keep_background=True)[0]
+        columns = enhance_frames(frame[None], mode=mode)[0]
+        smooth = run.with_background(frame, columns, mode)
+        errors.append((np.std(kept - clean), np.std(smooth - clean)))
+    assert errors[0][0] < 1.05 * errors[0][1]
+    assert errors[1][0] < 0.5 * errors[1][1]
+    assert errors[1][0] < 2
+
+
+def test_missing_and_hot_pixels_do_not_come_back(scene):
+    frame = scene.noisy.copy()
+    expected = enhance_frames(frame[None], keep_background=True)[0]
+    frame[40:44, 50:60], frame[90, 30] = np.nan, 1e5
+    kept = enhance_frames(frame[None], keep_background=True)[0]
+    assert np.isfinite(kept).all()
+    assert np.abs(kept - expected)[80:100, 20:40].max() < np.ptp(scene.clean)
+    assert np.abs(kept - expected).mean() < 3
+
+
+def test_noise_of_pixel_columns_does_not_come_back_in_hrtem(rng):
+    noise = rng.normal(0, 1, (256, 256)) + rng.normal(0, 1, 256)
+    nothing = np.zeros((256, 256), np.float32)
+    smooth = run.with_background(noise, nothing, "HRTEM")
+    kept = run._with_all_that_was_left(noise, noise, nothing, "HRTEM")
+    assert np.std(kept - smooth) < 0.1
 
 
 def test_frames_do_not_influence_each_other(scene):
@@ -137,6 +173,12 @@ class TestLargeFrames:
         assert difference.max() > 0
         assert np.quantile(difference, 0.999) < 0.02 * np.ptp(whole)
 
+    def test_parts_with_background_leave_no_seam(self, large, monkeypatch):
+        cut = enhance_frames(large.noisy[None], scale=1, keep_background=True)[0]
+        monkeypatch.setattr(parts, "SIZE", 2048)
+        whole = enhance_frames(large.noisy[None], scale=1, keep_background=True)[0]
+        assert np.quantile(np.abs(cut - whole), 0.99) < 0.04 * np.ptp(whole)
+
     def test_all_parts_are_resampled_alike(self, large, monkeypatch):
         half_empty = large.noisy.copy()
         half_empty[:, 320:] = np.random.default_rng(0).normal(100, 5, (400, 320))
@@ -157,6 +199,8 @@ class TestLargeFrames:
         frame = large.noisy.copy()
         frame[:, 190:] = 7
         assert not enhance_frames(frame[None])[0, :, 360:].any()
+        kept = enhance_frames(frame[None], keep_background=True)[0]
+        np.testing.assert_allclose(kept[:, 400:], 7, atol=0.1)
         frame[:, 190:] = np.nan
         enhanced = enhance_frames(frame[None])[0]
         assert np.isnan(enhanced[:, 360:]).all()
