@@ -127,6 +127,10 @@ def fit_gaussians(
     sigma = np.array(np.broadcast_to(sigma, len(positions)), dtype=np.float64)
     if not np.all(sigma > 0):
         raise ValueError(f"sigma={sigma.min()} must be larger than 0.")
+    # By a power of two, which changes no digit: squares are far from any limit
+    largest = np.fmax.reduce(np.abs(image), axis=None, initial=0)
+    unit = 2.0 ** np.floor(np.log2(largest)) if 0 < largest < np.inf else 1.0
+    image, noise = image / unit, noise / unit
     fit = _start(image, positions, sigma)
     limits, others = (positions, sigma), 0.0
     if only is not None:
@@ -155,6 +159,8 @@ def fit_gaussians(
         fit = GaussianFit(
             **{k: np.concatenate([getattr(b, k) for b in blocks]) for k in vars(fit)}
         )
+    for values in (fit.height, fit.background, fit.residual):
+        values *= unit
     return fit
 
 

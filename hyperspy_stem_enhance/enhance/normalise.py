@@ -17,6 +17,8 @@ _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
 _HOT = 12.0  # local SDs above which a lone pixel is called hot
 _MOST_HOT = 0.004  # of the pixels: single electrons stand out too, where they are few
+_HELD = (1e-34, 1e34)  # largest values that float32 holds, with what is made of them
+_SQUARED = (1e-12, 1e14)  # those whose squares it holds as well
 _FLOOR = 0.02  # of the root mean square of the frame: keeps flat areas flat
 
 
@@ -65,7 +67,8 @@ def normalise_frame(frame, mode="HAADF"):
     Raises
     ------
     ValueError
-        If no pixel is finite, or all of them are equal.
+        If no pixel is finite, or all of them are equal; if float32, in
+        which results are returned, does not hold the values.
 
     Examples
     --------
@@ -82,11 +85,12 @@ def normalise_frame(frame, mode="HAADF"):
         raise ValueError("the image has no finite pixel; nothing can be enhanced.")
     complete = finite.all()
     middle = np.median(frame if complete else frame[finite])
-    values = np.subtract(frame, middle, dtype=np.float64).astype(np.float32)
-    weights = None
+    weights = None if complete else finite.astype(np.float32)
+    values = np.subtract(frame, middle, dtype=np.float64)
     if not complete:
         values[~finite] = 0
-        weights = finite.astype(np.float32)
+    unit = _unit(values)
+    values = (values / unit).astype(np.float32)
     deviation, scale = _standardise(values, weights)
     for _ in range(2):  # a very hot pixel hides lesser ones beside it
         hot = _lone_pixels(deviation, scale)
@@ -108,7 +112,8 @@ def normalise_frame(frame, mode="HAADF"):
         noise = _noise_between_rows(normalised.T).T
     else:
         noise = _noise_between_rows(normalised)
-    return NormalisedFrame(normalised, scale, noise, values)
+    unit = np.float32(unit)
+    return NormalisedFrame(normalised, scale * unit, noise, values * unit)
 
 
 def eight_bit_frame(frame, mode="HAADF"):
@@ -211,6 +216,20 @@ def local_mean(values, weights=None, block=_BLOCK, reach=_REACH):
     if weights is None:
         return average(values)
     return average(values * weights) / np.maximum(average(weights), 1e-6)
+
+
+def _unit(values):
+    """What values are to be divided by for float32 to hold their squares."""
+    largest = np.abs(values).max()
+    if largest == 0 or _SQUARED[0] < largest < _SQUARED[1]:
+        return 1.0
+    if not _HELD[0] < largest < _HELD[1]:
+        raise ValueError(
+            f"its values differ from their median by up to {largest:.3g}, which the "
+            f"results, in float32, do not hold; bring it to a range between "
+            f"{_HELD[0]:g} and {_HELD[1]:g} by a factor."
+        )
+    return 2.0 ** np.floor(np.log2(largest))
 
 
 def _standardise(values, weights):

@@ -78,3 +78,14 @@ def test_only_some_columns_are_fitted_beside_all_others(rng):
     everything = fit_gaussians(image, starts, 2.0, rounds=1).select(only)
     np.testing.assert_allclose(some.y, everything.y, rtol=1e-9)
     np.testing.assert_allclose(some.height, everything.height, rtol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-60, 1e60])
+def test_the_unit_of_an_image_does_not_matter(rng, unit):
+    true = np.array([[20.3, 30.1], [24.0, 35.0]])
+    image = render_columns(true, [3.0, 2.0], [2.0, 2.2], SHAPE).astype(float)
+    image += rng.normal(0, 0.1, SHAPE)
+    expected = fit_gaussians(image, true, 2.0, noise=0.1)
+    fit = fit_gaussians(image * unit, true, 2.0, noise=0.1 * unit)
+    np.testing.assert_allclose(fit.x, expected.x, atol=1e-6)
+    np.testing.assert_allclose(fit.height / unit, expected.height, rtol=1e-6)

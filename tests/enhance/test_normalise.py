@@ -117,3 +117,21 @@ def test_few_electrons_are_kept(per_pixel, rng):
         electrons = frame > 0
         kept = normalised.values[electrons] > 3 * normalised.values[~electrons].max()
         assert kept.mean() > 0.9
+
+
+@pytest.mark.parametrize("unit", [1e-33, 1e-20, 1e16, 1e20, 1e30])
+def test_values_whose_squares_float32_does_not_hold(lattice, unit):
+    expected = normalise_frame(lattice)
+    normalised = normalise_frame(lattice * unit)
+    np.testing.assert_allclose(normalised.values, expected.values, atol=1e-4)
+    np.testing.assert_allclose(normalised.scale / unit, expected.scale, rtol=1e-4)
+    np.testing.assert_allclose(
+        normalised.repaired / unit, expected.repaired, rtol=1e-4, atol=1e-3
+    )
+
+
+@pytest.mark.parametrize("unit", [1e-40, 1e40, 1e300])
+def test_values_that_float32_does_not_hold_are_refused(unit):
+    image = np.random.default_rng(0).normal(0, unit, (32, 32))
+    with pytest.raises(ValueError, match="float32"):
+        normalise_frame(image)

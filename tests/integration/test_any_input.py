@@ -13,7 +13,7 @@ import pytest
 
 hypothesis = pytest.importorskip("hypothesis")
 
-from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
+from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from hyperspy_stem_enhance.cli.stream import cut  # noqa: E402
@@ -33,7 +33,7 @@ def frames(draw):
     shape = (*navigation, draw(side), draw(side))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     data = _content(draw(st.sampled_from(CONTENTS)), shape, rng)
-    exponent = draw(st.sampled_from([-30, -6, 0, 0, 0, 2, 6, 30]))
+    exponent = draw(st.sampled_from([-30, -20, -6, 0, 0, 0, 2, 6, 16, 20, 30]))
     data = data * 10.0**exponent + draw(st.sampled_from([0, 0, -100, 1e6]))
     dtype = np.dtype(draw(st.sampled_from(DTYPES))).newbyteorder(
         draw(st.sampled_from("<>"))
@@ -130,7 +130,7 @@ def check(case, step, mode, scale):
             message = str(error)
     if message is not None:
         single = data.ndim == 2
-        doubtful = _is_nearly_constant(data) or _is_extreme(data)
+        doubtful = _is_nearly_constant(data)
         assert min(data.shape[-2:]) < 16 or (single and doubtful)
         assert any(letter in string.ascii_letters for letter in message)
         return
@@ -147,7 +147,7 @@ def check(case, step, mode, scale):
                 assert np.isnan(image).all()
             elif _is_nearly_constant(frame):
                 assert np.isfinite(image).all() or np.isnan(image).all()
-            elif not _is_extreme(frame):
+            else:
                 assert np.isfinite(image).all()
                 assert (image >= 0).all()
     if tables is not None:
@@ -175,11 +175,6 @@ def _is_nearly_constant(frame):
     return finite.size == 0 or np.mean(finite == np.median(finite)) > 0.95
 
 
-def _is_extreme(frame):
-    """So large that squares are beyond float32."""
-    return np.abs(frame[np.isfinite(frame)].astype(float)).max(initial=0) > 1e15
-
-
 CASES = {
     "case": signals(),
     "step": st.sampled_from(STEPS),
@@ -201,10 +196,15 @@ def test_some_images(case, step, mode, scale):
 
 
 @pytest.mark.slow
-@settings(max_examples=2000, **COMMON)
-@given(**CASES)
-def test_many_images(case, step, mode, scale):
-    check(case, step, mode, scale)
+@pytest.mark.parametrize("part", range(8))
+def test_many_images(part):
+    @seed(part)
+    @settings(max_examples=250, **COMMON)
+    @given(**CASES)
+    def check_all(case, step, mode, scale):
+        check(case, step, mode, scale)
+
+    check_all()
 
 
 @pytest.mark.parametrize("step", STEPS[:3])
