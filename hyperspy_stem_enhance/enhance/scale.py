@@ -94,7 +94,8 @@ def _mean_power(frame):
             middle = np.median(patch[finite])
             values = np.where(finite, patch - middle, 0).astype(np.float32)
             values -= (values * window).sum() / window.sum()
-            power = power + np.abs(np.fft.rfft2(values * window)) ** 2
+            amplitude = np.abs(np.fft.rfft2(values * window))
+            power = power + amplitude.astype(np.float64) ** 2  # float32 overflows
     return np.zeros((sides[0], sides[1] // 2 + 1)) + power
 
 
@@ -135,7 +136,10 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
     """
     typical, finest = lattice_frequencies(frame)
     if np.isfinite(typical):
-        factor = _factor(typical, frequencies)
+        low, high = frequencies
+        # The mean of the spacings, 1 / frequency, that the network serves
+        middle = 2 / (1 / low + 1 / high) if low else low
+        factor = _factor(typical, frequencies, middle)
         if factor < 1:
             factor = min(1.0, max(factor, _in_steps(finest / _FINEST)))
         return factor
@@ -143,19 +147,20 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
         return 1.0
     narrowest, widest = sigmas
     limits = (1 / widest, 1 / narrowest if narrowest else np.inf)
+    middle = np.sqrt(limits[0] * limits[1])
     # Enlarged noise looks like columns: where none show, images only shrink
-    return min(1.0, _factor(pixel_size / _TYPICAL_SIGMA, limits))
+    return min(1.0, _factor(pixel_size / _TYPICAL_SIGMA, limits, middle))
 
 
-def _factor(frequency, limits):
+def _factor(value, limits, target):
+    """Factor from a value outside of the limits to the target; inside 1."""
     low, high = limits
-    if low <= frequency <= high:
-        return 1.0
-    return _in_steps(frequency / np.sqrt(low * high))
+    return 1.0 if low <= value <= high else _in_steps(value / target)
 
 
 def _in_steps(factor):
-    steps = np.round(_STEPS * np.log2(np.clip(factor, *_LIMITS)))
+    # Upwards: a little finer costs less quality than a little coarser
+    steps = np.ceil(_STEPS * np.log2(np.clip(factor, *_LIMITS)))
     return float(2 ** (steps / _STEPS))
 
 

@@ -9,6 +9,9 @@ import numpy as np
 TILE = 256  # pixels; the largest size in training
 OVERLAP = 64  # pixels shared by neighbouring tiles
 SMALLEST = 128  # pixels; the smallest size in training
+# What smaller frames are reflected to: 0.1 to 0.9 dB better than the smallest
+# size, on simulated lattices of 64 to 114 pixels
+PADDED = 192
 
 
 def tile_starts(size, tile=TILE, overlap=OVERLAP):
@@ -74,7 +77,7 @@ def cut(values, multiple=2):
     """
     padding = []
     for size in values.shape:
-        wanted = max(size, SMALLEST)
+        wanted = size if size >= SMALLEST else PADDED
         padding.append((0, wanted + (-wanted) % multiple - size))
     padded = np.pad(values, padding, mode="symmetric")
     sides = [min(size, TILE) for size in padded.shape]

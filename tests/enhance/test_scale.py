@@ -75,10 +75,10 @@ def test_no_lattice_is_seen_where_there_is_none(rng, draw):
 
 
 def test_factor_leads_into_the_range_and_is_one_inside():
-    for spacing in (3, 5, 30, 60):
+    for spacing in (4, 5, 30, 60):
         image, _ = draw_lattice(spacing, 512)
         factor = choose_factor(image, *SERVED)
-        assert 9 < factor * spacing < 22
+        assert 14 < factor * spacing < 19
         assert np.log2(factor) * 4 == pytest.approx(round(np.log2(factor) * 4))
     assert choose_factor(draw_lattice(16, 256)[0], *SERVED) == 1
 
@@ -136,15 +136,15 @@ def test_noise_after_shrinking_is_as_foretold(rng, factor):
 
 def test_columns_too_fine_or_too_wide_are_enhanced_as_well_as_others():
     quality = {}
-    for spacing, size in ((4, 64), (16, 224), (56, 400)):
-        image, clean = draw_lattice(spacing, size, dose=100)
+    for spacing in (4, 16, 56):
+        # The same field at every scale: the level of a small one is uncertain
+        image, clean = draw_lattice(spacing, 14 * spacing, dose=100)
         quality[spacing] = psnr(enhance_frames(image[None])[0], clean)
         if spacing != 16:
-            assert (
-                quality[spacing]
-                > psnr(enhance_frames(image[None], scale=1)[0], clean) + 3
-            )
-    assert min(quality.values()) > quality[16] - 2
+            part = (slice(8 * spacing),) * 2
+            own = enhance_frames(image[None][:, *part], scale=1)[0]
+            assert quality[spacing] > psnr(own, clean[part]) + 3
+    assert min(quality.values()) > quality[16] - 1
 
 
 def test_columns_keep_their_height_when_resampled():

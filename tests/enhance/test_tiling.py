@@ -3,6 +3,7 @@ import pytest
 
 from hyperspy_stem_enhance.enhance.tiling import (
     OVERLAP,
+    PADDED,
     SMALLEST,
     TILE,
     cut,
@@ -29,6 +30,16 @@ def test_cut_frames_come_back_whole(shape, rng):
     assert tiles.shape[1] % 2 == tiles.shape[2] % 2 == 0
     assert SMALLEST <= min(tiles.shape[1:]) <= max(tiles.shape[1:]) <= TILE
     np.testing.assert_allclose(join(tiles, corners, shape), frame, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("size", "side"), [(16, PADDED), (127, PADDED), (128, 128), (201, 202), (300, TILE)]
+)
+def test_small_frames_are_reflected_to_a_size_of_training(size, side, rng):
+    frame = rng.random((size, size), dtype=np.float32)
+    tiles, _ = cut(frame)
+    assert tiles.shape[1:] == (side, side)
+    assert np.isin(tiles, frame).all()
 
 
 def test_tiles_that_disagree_are_blended_without_a_step():
