@@ -1,4 +1,4 @@
-"""Figures that the SFIN paper prints, measured on its authors' own data.
+"""Figures that the papers print, measured on their authors' own data.
 
 Li et al., CVPR 2025, tables 1, 5, 6 and 7: PSNR in dB and SSIM.  Its test
 images are not public, so no other figure is comparable with these one by one;
@@ -22,3 +22,13 @@ PUBLISHED = {
     ("7", "SFIN"): {"HAADF": (38.48, 0.9582)},
 }
 """From (table, method) to mode to (PSNR, SSIM)."""
+
+# Li et al., CVPR 2026, table 1 and its table of IoU: disordered and ordered
+# arrangements with the noise of HRTEM ("NUC"), and the data of the SFIN paper.
+PUBLISHED_SCGN = {
+    "Gaussian": {"HRTEM": (8.26, 0.0207, 0.0940), "HAADF": (16.43, 0.3267, 0.0736)},
+    "U-Net": {"HRTEM": (23.44, 0.9452, 0.6393), "HAADF": (34.33, 0.8994, 0.4507)},
+    "SFIN": {"HRTEM": (25.70, 0.9673, 0.7124), "HAADF": (38.48, 0.9582, 0.5694)},
+    "SCGN": {"HRTEM": (26.55, 0.9717, 0.7317), "HAADF": (38.99, 0.9634, 0.6083)},
+}
+"""From method to mode to (PSNR, SSIM, IoU)."""

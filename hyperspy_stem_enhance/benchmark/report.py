@@ -47,13 +47,28 @@ def write_report(folder, results):
         list of PSNR and SSIM of each image.
     """
     lines = list(table_lines(results["rows"]))
+    write_tables(folder, results, lines, as_markdown(lines, results))
+
+
+def write_tables(folder, results, lines, text):
+    """Write ``tables.md``, ``tables.csv`` and ``tables.json``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    results : dict
+    lines : sequence of dict
+        Of the same keys: the cells of all tables.
+    text : str
+        Markdown.
+    """
     _write(folder / "tables.json", json.dumps({**results, "tables": lines}, indent=1))
     with open(folder / "tables.csv.part", "w", newline="") as file:
-        writer = csv.DictWriter(file, _HEADER)
+        writer = csv.DictWriter(file, lines[0] if lines else ())
         writer.writeheader()
         writer.writerows(lines)
     os.replace(folder / "tables.csv.part", folder / "tables.csv")
-    _write(folder / "tables.md", as_markdown(lines, results))
+    _write(folder / "tables.md", text)
 
 
 def table_lines(rows):
@@ -114,7 +129,7 @@ def as_markdown(lines, results):
             cells = {x["mode"]: x for x in of_table if x["method"] == name}
             values = " | ".join(_cell(cells.get(mode)) for mode in modes)
             text.append(f"| {name} | {values} |")
-    return "\n".join([*text, "", *_trainings(results["rows"])]) + "\n"
+    return "\n".join([*text, "", *describe_trainings(results["rows"])]) + "\n"
 
 
 def _cell(line):
@@ -127,7 +142,8 @@ def _cell(line):
     return f"{line['psnr']:.2f} / {line['ssim']:.4f} ({worst:.1f}) | {printed}"
 
 
-def _trainings(rows):
+def describe_trainings(rows):
+    """Yield lines of Markdown: what each network of a row cost."""
     yield "| network | parameters | minutes of training | device |"
     yield "|---|---|---|---|"
     for name, row in rows.items():

@@ -134,7 +134,7 @@ def run_benchmark(
     check_settings(settings)
     folder = Path(folder)
     (folder / "scores").mkdir(parents=True, exist_ok=True)
-    _agree_on_settings(folder / "settings.json", asdict(settings))
+    agree_on_settings(folder / "settings.json", asdict(settings))
     stop = time.monotonic() + 60 * minutes
     rows = {}
     for name in ("input", *FILTERS):
@@ -144,28 +144,40 @@ def run_benchmark(
         architecture = {**architecture, "n_outputs": 3}
         left = (stop - time.monotonic()) / 60
         options = {"device": device, "n_workers": n_workers, "minutes": left}
-        network, training = _train(
+        network, training = train_row(
             folder, settings, name, architecture, options, report
         )
         if network is not None:
             scores = _measure_network(folder, settings, name, network, device, report)
             rows[name] = {**scores, "training": training}
-        results = {"settings": asdict(settings), "machine": _machine(), "rows": rows}
+        results = {
+            "settings": asdict(settings),
+            "machine": describe_machine(),
+            "rows": rows,
+        }
         write_report(folder, results)
     return results
 
 
-def check_settings(settings):
-    """Raise ValueError unless all settings can be used."""
+def check_settings(settings, sizes=None):
+    """Raise ValueError unless all settings can be used.
+
+    Parameters
+    ----------
+    settings : BenchmarkSettings
+    sizes : dict, optional
+        Sizes of networks that there are; by default `SIZES`.
+    """
+    sizes = SIZES if sizes is None else sizes
     from ..simulate.scene import check_noise
 
     for name in ("n_images", "n_steps", "batch_factor"):
         if getattr(settings, name) < 1:
             raise ValueError(f"{name}={getattr(settings, name)} must be at least 1.")
-    if settings.size not in SIZES:
+    if settings.size not in sizes:
         raise ValueError(
             f"size={settings.size!r} is unknown; use one of "
-            f"{', '.join(map(repr, SIZES))}."
+            f"{', '.join(map(repr, sizes))}."
         )
     check_noise(settings.noise)
 
@@ -214,7 +226,7 @@ def _measure_filter(folder, settings, name, report):
             "assisted": _score(helped, truth),
         }
 
-    return _measure(folder, settings, name, measure, report)
+    return measure_row(folder, settings, name, measure, report)
 
 
 def _measure_shipped(folder, settings, report):
@@ -225,7 +237,7 @@ def _measure_shipped(folder, settings, report):
         truth = reference(scene, mode)
         return {"enhanced": _score(reference(scene, mode, found), truth)}
 
-    return _measure(folder, settings, "sfin-fast as shipped", measure, report)
+    return measure_row(folder, settings, "sfin-fast as shipped", measure, report)
 
 
 def _measure_network(folder, settings, name, network, device, report):
@@ -250,21 +262,32 @@ def _measure_network(folder, settings, name, network, device, report):
             "detection": _score(255 * dots, 255 * scene.label),
         }
 
-    return _measure(folder, settings, name, measure, report)
+    return measure_row(folder, settings, name, measure, report)
 
 
 def _score(image, truth):
     return [psnr(image, truth), ssim(image, truth)]
 
 
-def _measure(folder, settings, name, measure, report):
-    """Scores of one row: output to mode to a list of (PSNR, SSIM)."""
+def measure_row(folder, settings, name, measure, report, modes=_MODES):
+    """Scores of one row: output to mode to a list of what `measure` gives.
+
+    Parameters
+    ----------
+    folder, settings, report
+        As of `run_benchmark`.
+    name : str
+        Of the row.
+    measure : callable
+        From a scene and its mode to a dict of scores by output.
+    modes : sequence of str
+    """
     path = folder / "scores" / f"{_file_name(name)}.jsonl"
     lines = [] if not path.exists() else path.read_text().splitlines()
     known = {(line["mode"], line["index"]): line["scores"] for line in _parse(lines)}
     row = {}
     with open(path, "a") as file:
-        for mode in _MODES:
+        for mode in modes:
             for index, scene in held_out_scenes(settings, mode):
                 if (mode, index) not in known:
                     scores = measure(scene, mode)
@@ -287,8 +310,26 @@ def _parse(lines):
             continue
 
 
-def _train(folder, settings, name, architecture, options, report):
-    """Train a row to its end; None where the minutes are over before."""
+def train_row(folder, settings, name, architecture, options, report, modes=_MODES):
+    """Train a row to its end; None where the minutes are over before.
+
+    Parameters
+    ----------
+    folder, settings, report
+        As of `run_benchmark`.
+    name : str
+        Of the row.
+    architecture : dict
+    options : dict
+        ``device``, ``n_workers`` and ``minutes``.
+    modes : sequence of str
+
+    Returns
+    -------
+    network : torch.nn.Module or None
+    training : dict or None
+        What the report tells of it.
+    """
     from ..train.loop import averaged_network, train
 
     run = folder / "trainings" / _file_name(name)
@@ -300,6 +341,7 @@ def _train(folder, settings, name, architecture, options, report):
             settings.n_steps,
             seed=settings.seed,
             noise=settings.noise,
+            modes=modes,
             batch_factor=settings.batch_factor,
             report=lambda line: report(f"{name}: {line}"),
             checkpoint_every=100,
@@ -334,7 +376,8 @@ def _file_name(name):
     return name.lower().replace(", ", "-").replace(" ", "-")
 
 
-def _machine():
+def describe_machine():
+    """Versions and processor, for the report."""
     import torch
 
     return {
@@ -345,7 +388,8 @@ def _machine():
     }
 
 
-def _agree_on_settings(path, settings):
+def agree_on_settings(path, settings):
+    """Keep the settings of a folder; ValueError where it has others."""
     if path.exists():
         earlier = json.loads(path.read_text())
         if earlier != settings:

@@ -348,12 +348,18 @@ def _add_benchmark(commands):
         commands,
         "benchmark",
         "benchmark",
-        "Train the networks of the SFIN paper's tables alike, measure them and "
+        "Train the networks of a paper's tables alike, measure them and "
         "classical filters on simulated images, and write the tables; started "
         "again, it goes on where it stopped. Needs no HyperSpy.",
     )
     benchmark.set_defaults(function="run_benchmark_command")
     benchmark.add_argument("--out", required=True, metavar="FOLDER", help="its folder")
+    benchmark.add_argument(
+        "--mode",
+        choices=("STEM", "HRTEM"),
+        default="STEM",
+        help="tables of the SFIN paper, or of the SCGN paper (default: %(default)s)",
+    )
     benchmark.add_argument(
         "--images",
         type=int,
@@ -364,9 +370,8 @@ def _add_benchmark(commands):
     benchmark.add_argument(
         "--steps",
         type=int,
-        default=62500,
-        help="length of every training (default: %(default)s, as many images as in "
-        "the paper)",
+        help="length of every training (default: as many images as in the paper, 62500 "
+        "steps, or 12500 for HRTEM)",
     )
     benchmark.add_argument(
         "--size",

@@ -2,7 +2,8 @@
 
 import math
 
-from ..benchmark import BenchmarkSettings, run_benchmark
+from ..benchmark import BenchmarkSettings, run_benchmark, run_hrtem_benchmark
+from ..benchmark.hrtem import PAPER_STEPS
 from ..models import resolve_device
 
 
@@ -29,16 +30,19 @@ def run_benchmark_command(options):
             f"--minutes {options.minutes} is not positive; leave it out to go on "
             "until the end"
         )
+    hrtem = options.mode == "HRTEM"
+    n_steps = PAPER_STEPS if hrtem else BenchmarkSettings.n_steps
     settings = BenchmarkSettings(
         n_images=options.images,
-        n_steps=options.steps,
+        n_steps=n_steps if options.steps is None else options.steps,
         size=options.size,
         noise=options.noise,
         seed=options.seed,
         batch_factor=options.batch_factor,
         side=options.side,
     )
-    run_benchmark(
+    run = run_hrtem_benchmark if hrtem else run_benchmark
+    run(
         options.out,
         settings,
         device=resolve_device(options.device),
