@@ -264,16 +264,17 @@ def _run_batch(network, device, tiles, channels):
     """Run tiles (n, h, w); in halves where a device's memory is too small."""
     import torch
 
+    from ..models.devices import free_memory, is_out_of_memory
     from ..models.inference import run_outputs
 
     try:
         with torch.inference_mode():
             batch = torch.from_numpy(tiles[:, None]).to(device)
             return run_outputs(network, batch, channels).float().cpu().numpy()
-    except torch.OutOfMemoryError:
-        if len(tiles) == 1:
+    except RuntimeError as error:
+        if len(tiles) == 1 or not is_out_of_memory(error):
             raise
-    torch.cuda.empty_cache()
+    free_memory(device)
     half = len(tiles) // 2
     return np.concatenate(
         [

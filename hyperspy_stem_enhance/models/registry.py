@@ -10,6 +10,7 @@ import json
 import math
 import os
 import threading
+import warnings
 from copy import deepcopy
 from functools import lru_cache
 from importlib.resources import files
@@ -18,6 +19,7 @@ from pathlib import Path
 import torch
 
 from .architectures import build_network
+from .devices import best_device, why_unfit
 from .inference import inference_form
 from .sfin import OUTPUTS
 
@@ -151,7 +153,7 @@ def resolve_device(device="auto"):
     Parameters
     ----------
     device : str, default "auto"
-        "auto" takes a CUDA device where there is one.
+        "auto" takes a GPU where there is one, see `devices.best_device`.
 
     Returns
     -------
@@ -162,8 +164,8 @@ def resolve_device(device="auto"):
     ValueError
         If the device is unknown, or not present.
     """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "auto" or (device == "cuda" and torch.cuda.is_available()):
+        return best_device()
     try:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, TypeError) as error:
@@ -246,15 +248,37 @@ def check_outputs(wanted, model="auto"):
 def load_for_use(model="auto", mode="HAADF", device="auto"):
     """Return a network in its inference form and the device it is on.
 
-    One network is loaded per process, model and device.
+    One network is loaded per process, model and device. A GPU that "auto"
+    stands for gives way, with a warning, where it does not give what the
+    processor gives.
+
+    Raises
+    ------
+    ValueError
+        If the model or device is unknown, or the device does not serve it.
     """
-    name, device = resolve(model, mode), resolve_device(device)
-    key = (weights_sha256(name), device)
+    name, taken = resolve(model, mode), resolve_device(device)
     with _lock:
-        if key not in _loaded:
-            network = load_model(name, device)
-            _loaded[key] = inference_form(network)
-        return _loaded[key], device
+        network = _load_once(name, taken)
+        unfit = taken != "cpu" and network.unfit
+        if not unfit:
+            return network, taken
+        message = f"device={taken!r} does not serve model={name!r} ({unfit})"
+        if device != "auto":
+            raise ValueError(f"{message}; use device='cpu'.")
+        warnings.warn(f"{message}; the processor is used.", stacklevel=2)
+        return _load_once(name, "cpu"), "cpu"
+
+
+def _load_once(name, device):
+    """Network in its inference form; on a GPU with why it is `unfit`, or ""."""
+    key = (weights_sha256(name), device)
+    if key not in _loaded:
+        network = inference_form(load_model(name, device))
+        if device != "cpu":
+            network.unfit = why_unfit(network, _load_once(name, "cpu"), device)
+        _loaded[key] = network
+    return _loaded[key]
 
 
 def load_model(name="auto", device="cpu"):

@@ -1,5 +1,6 @@
 """What the methods of image signals run on batches of frames in dask's workers."""
 
+import logging
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from hyperspy_stem_enhance._blocks import SetupError
 from hyperspy_stem_enhance.lazy import network_turn
 from hyperspy_stem_enhance.signals import _checks
 
+_logger = logging.getLogger(__name__)
 _once = threading.local()
 
 
@@ -33,7 +35,9 @@ def enhancement(signal, model, mode, device, contrast="bright"):
 
     check_contrast(contrast, mode)
     name = models.resolve(model, mode)
-    models.resolve_device(device)
+    taken = models.resolve_device(device)
+    if "auto" in (model, device):
+        _logger.info("model %r on device %r", name, taken)
     settings = {
         "model": name,
         "mode": mode,

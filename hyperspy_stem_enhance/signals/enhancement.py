@@ -72,7 +72,8 @@ class EnhancementMixin:
         model : str, default "auto"
             Name of the model, one of
             :func:`hyperspy_stem_enhance.models.list_models`. By default,
-            the best one for the mode, the size and the device.
+            the one that ships for the mode; the metadata of the result
+            and the log say which.
         mode : {"HAADF", "BF"}, default "HAADF"
             Whether columns are bright (any dark-field detector) or dark
             (bright field and annular bright field). For images of a
@@ -161,6 +162,7 @@ class EnhancementMixin:
         device="auto",
         *,
         contrast="bright",
+        neighbours=0,
         output="enhanced",
         keep_background=False,
         allow_negative=False,
@@ -181,6 +183,11 @@ class EnhancementMixin:
             As for :meth:`enhance_sfin`.
         contrast : {"bright", "dark"}, default "bright"
             How columns look, which defocus and thickness decide.
+        neighbours : int, default 0
+            By default each frame is enhanced by itself. Otherwise it is
+            averaged first with so many frames before and after it, along
+            the navigation axis ``s.axes_manager[0]``, and what moves or
+            drifts within them is blurred.
         %s
         %s
         %s
@@ -200,7 +207,8 @@ class EnhancementMixin:
         ValueError
             If the images are empty, smaller than 16 pixels along a side,
             or the model, device, contrast, output or scale is unknown; if
-            the model is for scanned images, or has not that output; if a
+            the model is for scanned images, or has not that output; if
+            `neighbours` is no number of frames, or there is no series; if a
             single image is constant or has no finite pixel (in a series,
             that frame becomes NaN, with a warning).
 
@@ -224,7 +232,10 @@ class EnhancementMixin:
         >>> e = s.enhance_scgn(contrast="dark")  # doctest: +SKIP
         >>> atoms = e.detect_atoms()  # doctest: +SKIP
         """
+        from hyperspy_stem_enhance.enhance.neighbours import check_neighbours
+
         _checks.check_arguments(self, "HRTEM", num_workers, hrtem=True)
+        check_neighbours(neighbours, self.axes_manager.navigation_dimension)
         options = {
             "output": output,
             "keep_background": keep_background,
@@ -236,6 +247,7 @@ class EnhancementMixin:
             "enhance_scgn",
             {"model": model, "mode": "HRTEM", "device": device, "contrast": contrast},
             options,
+            neighbours=neighbours,
             inplace=inplace,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
@@ -303,7 +315,15 @@ class EnhancementMixin:
 
 
 def _enhance(
-    signal, step, network, options, *, return_uncertainty=False, inplace=False, **run
+    signal,
+    step,
+    network,
+    options,
+    *,
+    neighbours=None,
+    return_uncertainty=False,
+    inplace=False,
+    **run,
 ):
     """Enhance all images, and write what was done into the metadata.
 
@@ -316,10 +336,14 @@ def _enhance(
         Arguments of `_workers.enhancement`.
     options : dict
         Further arguments of `run.enhance_frames`.
+    neighbours : int, optional
+        Frames before and after each that it is averaged with; None where
+        the method does not offer it.
     return_uncertainty, inplace : bool
     **run
         ``lazy_output``, ``show_progressbar`` and ``num_workers``.
     """
+    from hyperspy_stem_enhance.enhance.neighbours import average_neighbours
     from hyperspy_stem_enhance.enhance.run import check_background, check_scale
     from hyperspy_stem_enhance.models import registry
 
@@ -333,7 +357,13 @@ def _enhance(
         _evidence.check_uncertainty(inplace, output)
         shape = signal.data.shape[-2:]
         arguments = _evidence.enhancing({**settings, **options}, shape)
-    data = map_frames(signal, **arguments, **run)
+    source = signal
+    if neighbours is not None:
+        record = {**record, "neighbours": neighbours}
+    if neighbours:
+        averaged = average_neighbours(signal.data, neighbours)
+        source = signal._deepcopy_with_new_data(averaged)
+    data = map_frames(source, **arguments, **run)
     rows = signal.data.shape[-2]
     result = signal if inplace else signal._deepcopy_with_new_data()
     set_data(result, data[..., :rows, :])

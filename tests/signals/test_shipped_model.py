@@ -25,9 +25,12 @@ def test_eager_equals_lazy_in_any_chunking(make_images, chunks, mode):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-3)
 
 
-def test_record_names_the_model(make_images):
-    record = make_images().enhance_sfin().metadata.STEM_enhance.enhance_sfin
+def test_record_and_log_name_the_model(make_images, caplog):
+    with caplog.at_level("INFO", "hyperspy_stem_enhance"):
+        result = make_images().enhance_sfin(device="cpu")
+    record = result.metadata.STEM_enhance.enhance_sfin
     assert record.model == models.resolve("auto", "HAADF")
+    assert f"model {record.model!r} on device 'cpu'" in caplog.text
     assert record.weights_sha256 == models.weights_sha256(record.model)
     assert len(record.weights_sha256) == 64
 
