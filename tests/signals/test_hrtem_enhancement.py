@@ -54,6 +54,7 @@ class TestEnhanced:
             "weights_sha256": models.weights_sha256(small_scgn),
             "mode": "HRTEM",
             "contrast": "dark",
+            "neighbours": 0,
             "output": "enhanced",
             "keep_background": False,
             "allow_negative": False,
@@ -61,6 +62,36 @@ class TestEnhanced:
             "version": hse.__version__,
         }
         assert e.metadata.General.title == movie.metadata.General.title
+
+    @pytest.mark.parametrize("chunks", [(1, 48, 56), (2, 20, 30)])
+    def test_neighbours(self, movie, chunks):
+        """The ends have one neighbour, the frame between them two."""
+        means = np.stack([movie.data[:2].mean(0), movie.data.mean(0)])
+        expected = movie.inav[:2]._deepcopy_with_new_data(means).enhance_scgn()
+        eager = movie.enhance_scgn(neighbours=1)
+        lazy = movie.as_lazy()
+        lazy.data = lazy.data.rechunk(chunks)
+        result = lazy.enhance_scgn(neighbours=1)
+        assert result._lazy
+        tolerance = 1e-4 * np.ptp(expected.data)
+        np.testing.assert_allclose(eager.data[:2], expected.data, atol=tolerance)
+        np.testing.assert_allclose(result.data, eager.data, atol=tolerance)
+        assert eager.metadata.STEM_enhance.enhance_scgn.neighbours == 1
+        assert eager.data.shape == movie.data.shape
+
+    def test_neighbours_of_a_bad_frame(self, movie):
+        movie.data[1] = np.nan
+        with pytest.warns(UserWarning, match=r"inav\[1\] cannot be used"):
+            found = movie.enhance_scgn(neighbours=1).data
+        assert np.isnan(found[1]).all()
+        assert np.isfinite(found[::2]).all()
+
+    @pytest.mark.parametrize("value", [-1, 1.5, True, "2"])
+    def test_neighbours_that_cannot_be(self, movie, value):
+        with pytest.raises(ValueError, match=f"neighbours={value!r} is not a number"):
+            movie.enhance_scgn(neighbours=value)
+        with pytest.raises(ValueError, match="needs a series"):
+            movie.inav[0].enhance_scgn(neighbours=1)
 
     def test_inplace(self, movie):
         expected = movie.enhance_scgn()
@@ -77,12 +108,13 @@ class TestEnhanced:
 
     @pytest.mark.parametrize("dtype", ["u1", "u2", "i4", "f4", "f8"])
     def test_background_comes_back_as_it_was(self, movie, dtype):
-        s = movie._deepcopy_with_new_data((100 - 5 * movie.data).clip(0).astype(dtype))
-        kept = s.enhance_scgn(contrast="dark", keep_background=True).data
-        columns = s.enhance_scgn(contrast="dark").data
-        assert abs(np.mean(kept) - np.mean(s.data)) < 0.05 * np.mean(s.data)
-        slow = kept + columns
-        assert slow.std() < kept.std()
+        data = (200 - 5 * movie.data).clip(0, 255).astype(dtype)
+        dark = movie._deepcopy_with_new_data(data)
+        kept = dark.enhance_scgn(contrast="dark", keep_background=True).data
+        assert abs(np.mean(kept) - np.mean(data)) < 0.05 * np.mean(data)
+        bright = movie._deepcopy_with_new_data(255 - data)
+        expected = bright.enhance_scgn(keep_background=True).data
+        np.testing.assert_allclose(255 - kept, expected, atol=1e-3 * np.ptp(expected))
 
     def test_enhanced_images_are_not_enhanced_again(self, movie, monkeypatch):
         e = movie.enhance_scgn()
