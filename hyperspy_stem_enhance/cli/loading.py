@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .plain_hdf5 import load_plain_hdf5
+
 
 @dataclass
 class Image:
@@ -115,11 +117,13 @@ def load_signals(path, file_format=None, maps=False):
         try:
             loaded = hs.load(path, lazy=several, **options)
         except Exception as second:
-            if several:
+            loaded = load_plain_hdf5(path) if several and not stack else None
+            if several and loaded is None:
                 raise ValueError(
                     f"{error} On the command line: --file-format NAME."
                 ) from None
-            raise second from None
+            if loaded is None:
+                raise second from None
     signals = loaded if isinstance(loaded, list) else [loaded]
     return [signal if signal._lazy else signal.as_lazy() for signal in signals]
 
