@@ -19,7 +19,7 @@ BEST_FREQUENCY = (0.045, 0.115)
 BEST_SIGMA = (1.8, 6.5)
 
 
-def install_model(run, name, modes=MODES):
+def install_model(run, name, modes=None):
     """Make a training's averaged weights a model that is used by name.
 
     Parameters
@@ -29,8 +29,8 @@ def install_model(run, name, modes=MODES):
     name : str
         Letters, digits, ``-``, ``_`` and ``.``; a model of one's own of the
         same name is replaced.
-    modes : sequence of str
-        Modes it serves. By default all.
+    modes : sequence of str, optional
+        Modes it serves. By default those that it was trained for.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def install_model(run, name, modes=MODES):
         name,
         folder,
         architecture=settings["architecture"],
-        modes=list(modes),
+        modes=list(settings.get("modes", MODES) if modes is None else modes),
         noise=settings["noise"],
         seed=settings["seed"],
         best_frequency=list(BEST_FREQUENCY),

@@ -119,6 +119,14 @@ class TestOwnModels:
         own = enhance_frames(frame, model="mine", allow_negative=True)
         assert not np.array_equal(own, enhance_frames(frame, allow_negative=True))
 
+    def test_a_training_knows_its_modes(self, run, tmp_path):
+        settings = {"n_workers": 0, "report": str, "modes": ("HRTEM",)}
+        hrtem = train(tmp_path / "hrtem", ARCHITECTURE, 1, **settings).parent
+        install_model(run, "mine")
+        install_model(hrtem, "other")
+        modes = {name: list_models()[name]["modes"] for name in ("mine", "other")}
+        assert modes == {"mine": ["HAADF", "BF"], "other": ["HRTEM"]}
+
     def test_weights_installed_again_are_loaded_again(self, run):
         install_model(run, "mine")
         first, _ = registry.load_for_use("mine")
