@@ -31,12 +31,13 @@ CHUNK = 64  # frames, 16 MiB
 DIFFERENT = 16
 
 
-def measure(gigabytes, n_bare, known):
+def measure(gigabytes, n_bare, known, threads):
     """One size, in this process; returns what is printed."""
     import resource
 
     import hyperspy.api as hs
     import numpy as np
+    import torch
 
     from hyperspy_stem_enhance.cli import main
     from hyperspy_stem_enhance.simulate.scene import draw_scene
@@ -61,11 +62,13 @@ def measure(gigabytes, n_bare, known):
         source.write_text("made on the fly")
         out = Path(folder) / "out"
         arguments = [str(source), "--detect", "--scale", "1", "--out", str(out)]
-        hs.load = load
+        hs.load, by_default = load, torch.get_num_threads()
+        torch.set_num_threads(threads or by_default)
         started = _now()
         status = main(["enhance", *arguments, "--quiet"])
         seconds = _now() - started
         hs.load = whole
+        torch.set_num_threads(by_default)
         enhanced = hs.load(out / "stack_enhanced.hspy", lazy=True)
         [log] = [
             json.loads(line)
@@ -180,6 +183,8 @@ def print_table(options):
     for size in options.gigabytes:
         command = [sys.executable, __file__, "--one", str(size)]
         command += ["--bare", str(options.bare), *["--known"] * options.known]
+        if options.threads:
+            command += ["--threads", str(options.threads)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
         row = json.loads(done.stdout.splitlines()[-1])
         by_clock, by_processor = row["ratios"]
@@ -198,10 +203,16 @@ if __name__ == "__main__":
     parser.add_argument(
         "--known", action="store_true", help="what network and detection find is known"
     )
+    parser.add_argument(
+        "--threads",
+        type=int,
+        help="of PyTorch for each frame in the command, which then works on several "
+        "frames at a time; the bare network has those of its default",
+    )
     parser.add_argument("--one", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one is not None:
-        row = measure(arguments.one, arguments.bare, arguments.known)
+        row = measure(arguments.one, arguments.bare, arguments.known, arguments.threads)
         print(json.dumps(row))
     else:
         print_table(arguments)
