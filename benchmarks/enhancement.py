@@ -6,7 +6,9 @@ parameters for every single image, chosen by the truth; below, it is also
 given a background removal and the linear fit to the truth that suit it
 best, which no user could choose.  The network runs once, as it is.
 
-    python benchmarks/enhancement.py [--images 100] [--noise published]
+    python benchmarks/enhancement.py [--images 100] [--noise published] [--network]
+
+The filters take most of the time; --network leaves them out.
 """
 
 import argparse
@@ -43,7 +45,7 @@ def best_of(images, truth):
     return float(psnr(best, truth)), float(ssim(best, truth))
 
 
-def measure(mode, noise, n_images):
+def measure(mode, noise, n_images, classical):
     """Scores of all methods: dict of name to array (n_images, 2)."""
     scores = {}
     for index in count():
@@ -55,7 +57,7 @@ def measure(mode, noise, n_images):
         enhanced = enhance_frames(scene.noisy[None], mode=mode)[0]
         own = scene.background.max() - enhanced if mode == "BF" else enhanced
         frame = {"input": best_of([scene.noisy], truth)}
-        for name, candidates in CLASSICAL.items():
+        for name, candidates in classical.items():
             filtered = list(candidates(scene.noisy.astype(float)))
             frame[name] = best_of(filtered, truth)
             frame[f"{name}, assisted"] = best_of(assisted(filtered, truth), truth)
@@ -72,9 +74,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--noise", default="published")
+    parser.add_argument("--network", action="store_true", help="without the filters")
     arguments = parser.parse_args()
+    classical = {} if arguments.network else CLASSICAL
     columns = {
-        mode: measure(mode, arguments.noise, arguments.images)
+        mode: measure(mode, arguments.noise, arguments.images, classical)
         for mode in ("HAADF", "BF")
     }
     print(f"Simulated, noise {arguments.noise!r}, seed {SEED}, PSNR in dB / SSIM;")
