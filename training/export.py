@@ -34,6 +34,10 @@ LOSSES = (
     "L1 on the enhanced image and on the one with narrow columns, both rectified, and "
     "cross entropy of a dot at every column, added up"
 )
+FAMILIES = {
+    "sfin": "SFIN (Li et al., CVPR 2025)",
+    "scgn": "SCGN (Li et al., CVPR 2026)",
+}
 CARD = (Path(__file__).parent / "card.md").read_text()
 
 
@@ -50,12 +54,14 @@ def main():
     checkpoint = arguments.run / "checkpoint.pt"
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     network = averaged_network(checkpoint)
+    modes = settings.get("modes", list(MODES))
+    family = settings["architecture"].get("name", "sfin")
     sha256 = export_weights(
         network,
         arguments.name,
         WEIGHTS,
         architecture=settings["architecture"],
-        modes=list(MODES),
+        modes=modes,
         spacing_pixels=list(SPACING_RANGE),
         sigma_pixels=list(SIGMA_RANGE),
         best_frequency=list(BEST_FREQUENCY),
@@ -66,13 +72,15 @@ def main():
     )
     outputs = OUTPUTS[: network.n_outputs]
     card = CARD.format(
-        name=arguments.name,
-        **settings["architecture"],
+        **settings["architecture"] | {"name": arguments.name},
         outputs=", ".join(outputs),
         more=MORE if len(outputs) > 1 else "",
         loss=LOSSES if len(outputs) > 1 else LOSS,
         parameters=sum(p.numel() for p in network.parameters()),
-        modes=" and ".join(MODES),
+        modes=" and ".join(modes),
+        family=FAMILIES[family],
+        images="HRTEM" if modes == ["HRTEM"] else "STEM",
+        dark="HRTEM images with dark columns" if modes == ["HRTEM"] else "BF images",
         sha256=sha256,
         version=__version__,
         spacing=SPACING_RANGE,

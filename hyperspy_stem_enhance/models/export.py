@@ -155,7 +155,8 @@ def export_weights(network, name, folder, half=True, **card):
         Holds ``registry.json``, made where there is none.
     half : bool, default True
         Store in half precision, except the statistics of batch
-        normalisation, whose range exceeds it.
+        normalisation, whose range exceeds it, and the ninths that SCGN
+        averages by, of which differences are taken.
     **card
         What the registry tells of the model: ``architecture`` and
         ``modes`` at least.
@@ -187,7 +188,8 @@ def export_weights(network, name, folder, half=True, **card):
 
 
 def _stored_in_half(key, tensor):
-    return tensor.dtype == torch.float32 and "running_" not in key
+    single = any(name in key for name in ("running_", "mean_kernel"))
+    return tensor.dtype == torch.float32 and not single
 
 
 def _write_whole(path, content):
