@@ -4,7 +4,8 @@ Two averages of registered or aligned frames, clean enough to be taken for the
 truth, get electron counting at 0.5, 2, 10 and 50 counts at the peak, and the
 noise that calibration measures in real single frames.  Every method is fitted
 linearly to the truth before PSNR and SSIM, and columns are refined on what it
-gives from the same starting points.  The width of the blur and the parameters
+gives from the same starting points.  Heights of columns above their surroundings
+are compared as they are.  The width of the blur and the parameters
 of non-local means are chosen by the truth, for every image; the network and
 tk_r_em run once, as their user runs them.
 
@@ -24,6 +25,7 @@ from pathlib import Path
 import h5py
 import hyperspy.api as hs
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from hyperspy_stem_enhance.benchmark.classical import FILTERS
 from hyperspy_stem_enhance.detect.columns import detect_columns
@@ -36,6 +38,7 @@ from hyperspy_stem_enhance.simulate.noise import FrameNoise, frame_noise_from
 
 SEED = 27182
 COUNTS = (0.5, 2, 10, 50)  # at the 99.5 % quantile of a pixel
+UNITS_KEPT = ("raw", "enhance_sfin, background kept")
 START_ERROR = 0.7  # pixels, of the starting points
 _TKREM = """
 import sys, time
@@ -113,6 +116,20 @@ def score(image, truth, columns, starts):
     return psnr(best, truth, peak=1.0), ssim(best, truth, peak=1.0), middle, near.mean()
 
 
+def heights(image, columns):
+    """Heights of columns above what is around them."""
+    image = image.astype(float)
+    contrast = gaussian_filter(image, 1) - gaussian_filter(image, 8)
+    return contrast[tuple(np.round(columns).astype(int).T)]
+
+
+def score_heights(image, truth, columns):
+    """Mean error and SD of the heights of columns, in % of their mean."""
+    own = heights(truth, columns)
+    error = 100 * (heights(image, columns) - own) / own.mean()
+    return f"{error.mean():+.1f} ± {error.std():.1f}"
+
+
 def true_columns(clean):
     """Columns of a clean image, refined on it; none at its border."""
     enhanced = enhance_frames(clean[None])[0]
@@ -184,7 +201,7 @@ def main():
         unit = "px" if pixel is None else "pm"
         print(f"\n{name}, {len(columns)} columns: PSNR in dB / SSIM / median {unit}\n")
         print(f"| method | {' | '.join(noises)} |\n|---{'|---' * len(noises)}|")
-        rows = {}
+        rows, high = {}, {}
         for label in noises:
             image = noisy[f"{name}, {label}"]
             found = dict(methods(image, clean, arguments.model))
@@ -196,7 +213,11 @@ def main():
                 cell = f"{values[0]:.2f} / {values[1]:.3f} / {distance:.3g}"
                 lost = f" ({values[3]:.0%})" if values[3] < 0.98 else ""
                 rows.setdefault(method, []).append(cell + lost)
-        for method, cells in rows.items():
+                if method in UNITS_KEPT:
+                    high.setdefault(f"{method}, heights", []).append(
+                        score_heights(result, clean, columns)
+                    )
+        for method, cells in (*rows.items(), *high.items()):
             print(f"| {method} | {' | '.join(cells)} |", flush=True)
     if peer:
         own, theirs = time_enhancement(arguments.model), float(peer["seconds"])

@@ -30,8 +30,8 @@ _QUARTER_TURNS = ((1, False), (1, True), (3, False), (3, True))
 _FLOOR = 0.01  # SD of the noise below which no spread is taken for smaller
 
 # Fitted by benchmarks/uncertainty.py on sfin-fast
-LOG_FACTOR = 0.615
-EXPONENTS = (0.413, 0.327, 0.260)
+LOG_FACTOR = 0.577
+EXPONENTS = (0.426, 0.312, 0.262)
 
 
 def enhance_with_uncertainty(
