@@ -95,9 +95,13 @@ class Training:
         A PyTorch device.
     start : str, optional
         Name of the model whose weights are the first ones.
+    decay : float, default 0.999
+        Of the moving average of the weights, per step.
     """
 
-    def __init__(self, architecture, seed, peak_rate, device, start=None):
+    def __init__(
+        self, architecture, seed, peak_rate, device, start=None, decay=_EMA_DECAY
+    ):
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.peak_rate = peak_rate
@@ -107,7 +111,7 @@ class Training:
         self.network = network.to(device, memory_format=torch.channels_last).train()
         self.average = torch.optim.swa_utils.AveragedModel(
             self.network,
-            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(_EMA_DECAY),
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(decay),
             use_buffers=True,
         )
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=peak_rate)
@@ -250,7 +254,9 @@ def train(
     if start is not None:
         settings["start"] = f"{start} {weights_sha256(start)}"
     _agree_on_settings(folder / "settings.json", settings)
-    training = Training(architecture, seed, peak_rate, device, start)
+    # Over a tenth of a short training, or the first weights would weigh most
+    decay = min(_EMA_DECAY, 1 - 10 / max(n_steps, 11))
+    training = Training(architecture, seed, peak_rate, device, start, decay)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         training.load(checkpoint)

@@ -146,6 +146,18 @@ def test_training_lowers_the_loss(tmp_path, monkeypatch):
     assert losses[-1] < 0.9 * losses[0]
 
 
+def test_average_of_a_short_training_leaves_its_beginning_behind(tmp_path):
+    def convolutions(state):
+        found = {k: v for k, v in state.items() if v.ndim == 4}
+        return torch.cat([v.flatten() for v in found.values()])
+
+    begin = torch.load(run(tmp_path / "begin", 1, seed=3), weights_only=True)
+    end = torch.load(run(tmp_path / "end", 40, seed=3), weights_only=True)
+    start, last = convolutions(begin["network"]), convolutions(end["network"])
+    average = convolutions(end["average"])
+    assert torch.dist(average, last) < 0.3 * torch.dist(start, last)
+
+
 def test_averaged_network_is_ready_to_use(tmp_path):
     network = averaged_network(run(tmp_path, 3))
     assert not network.training
