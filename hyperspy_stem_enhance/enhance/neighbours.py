@@ -46,7 +46,8 @@ def average_neighbours(frames, neighbours):
     Examples
     --------
     >>> import numpy as np
-    >>> average_neighbours(np.array([0, 3, 9, 9]).reshape(4, 1, 1), 1).ravel()
+    >>> frames = np.array([0, 3, 9, 9], np.uint16).reshape(4, 1, 1)
+    >>> average_neighbours(frames, 1).ravel()
     array([1.5, 4. , 7. , 9. ], dtype=float32)
     """
     neighbours = min(neighbours, frames.shape[-3] - 1)
