@@ -61,9 +61,9 @@ atoms.fit_lattice()
 # ------------
 # A film, simulated by Atomap, whose small columns are shifted from the middle of
 # the large ones, the more the higher up in the upper half. It gets noise on top, in
-# which the small columns are hard to see; the arrows lead from the middle to them. Three
-# of the 225 are not found: there, Atomap takes one of the next cell, 19 pixels away, and
-# the arrow is left out.
+# which the small columns are hard to see; the arrows lead from the middle to them.
+# Three of the 225 are not found: there, Atomap takes one of the next cell, 19 pixels
+# away, and the arrow is left out.
 
 film = am.dummy_data.get_polarization_film_signal(image_noise=True)
 film.data += np.random.default_rng(0).normal(0, 0.15, film.data.shape)
