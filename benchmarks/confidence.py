@@ -111,7 +111,7 @@ def fit(model, per_seed, methods):
             key = method, " ".join(evidence)
             terms, signs[key] = design_matrix(evidence)
             real = real_ones(found.positions, scene.columns)
-            seen = noise_limit(evidence) >= 0.5
+            seen = noise_limit(evidence, key[0]) >= 0.5
             if seen.any():
                 designs.setdefault(key, []).append(terms[seen])
                 answers.setdefault(key, []).append(real[seen])

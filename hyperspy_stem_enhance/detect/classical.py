@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter, minimum_filter
 
 from .peaks import local_maxima
 from .significance import fill_missing, filter_heights, row_differences
+from .sparse import as_gaussian, measure_skewness
 
 WIDTHS = 1.2 * 1.25 ** np.arange(12)
 """Widths (sigma in pixels) of the filters that are tried."""
@@ -50,7 +51,8 @@ def show_columns(raw):
     A matched filter of the width of a column has the highest ratio of
     signal to noise (North, Proc. IEEE 51, 1963, 1016). The noise that it
     is compared with is that of the differences between neighbouring rows,
-    which columns hardly enter.
+    which columns hardly enter; few counts are taken for the skewed noise
+    that they are.
 
     Examples
     --------
@@ -75,13 +77,14 @@ def _measure_width(image):
     """Width of the columns, their significance, and the SD of their heights."""
     answers, tops, sds = [], [], []
     tiny = 1e-9 * np.ptp(image)
+    skewness = measure_skewness(image)
     for width in WIDTHS:
         heights = filter_heights(image, width)
         differences = row_differences(image, width)
         # Not the median: where few counts fall, most differences are zero
         limit = np.quantile(np.abs(differences), 0.999)
         sd = np.sqrt(np.mean(np.clip(differences, -limit, limit) ** 2))
-        z = heights / max(sd, tiny)
+        z = as_gaussian(heights / max(sd, tiny), skewness, width)
         z = z[local_maxima(z)]
         z = z[z > _SEEN]
         answers.append(np.sum((z - _SEEN) ** 2))

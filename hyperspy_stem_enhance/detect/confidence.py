@@ -16,6 +16,7 @@ from scipy.special import expit
 EVIDENCE = ("raw", "enhanced", "probability", "misfit", "height", "apart", "spacing")
 """What may be known of a candidate, see :func:`describe_evidence`."""
 
+_LONE = 0.1  # lone columns of a frame that filters are expected to see
 _NEAREST = 9  # candidates among which a higher one is sought
 # Evidence is limited to these values: beyond them more says no more
 _LIMITS = {
@@ -120,19 +121,26 @@ def calibrated_confidence(evidence, method):
         evidence = {k: v for k, v in evidence.items() if k != "probability"}
     weights = known[" ".join(_order(evidence))]
     confidence = expit(design_matrix(evidence)[0] @ weights)
-    return np.minimum(confidence, noise_limit(evidence))
+    return np.minimum(confidence, noise_limit(evidence, method))
 
 
-def noise_limit(evidence):
+def noise_limit(evidence, method):
     """One minus the share that noise alone would explain, from 0 to 1.
 
     Simulated images hold few maxima of pure noise, so what the regression
     learns does not guard against them: this is the highest confidence,
     whatever else speaks for a column. A network's own probability does not
     count here: at a vacancy of a faint lattice it is high too.
+
+    Filters show all maxima of noise, of which the highest in a frame must not
+    pass: for a column of theirs, noise is held against a chance of one lone
+    column in so many frames (:data:`_LONE`).
     """
     least = np.min([evidence[k] for k in ("raw", "enhanced") if k in evidence], axis=0)
-    return np.clip(1 - np.exp(-least), 0, 1)
+    limit = np.clip(1 - np.exp(-least), 0, 1)
+    if method == "classical":
+        limit = np.minimum(limit, expit(least + np.log(_LONE)))
+    return limit
 
 
 def design_matrix(evidence):

@@ -29,14 +29,17 @@ from .significance import (
     measure_row_noise,
     measure_significance,
 )
+from .sparse import as_gaussian, measure_skewness
 
 # Columns above this part of the strong ones are no ripple of a network.
 _STRONG = 0.08
 # Nearer than this many widths, and than this part of the usual distance, a column
 # has to be so many times clearer.
 _NEAR, _HALF, _DOUBT = 2.5, 0.5, 3.0
-# Fits this many times higher than what noise does are no noise.
-_SURE = 7.0
+# Fits this many times higher than what noise does are no noise, nor are crowds that
+# noise so many times stronger would not have, but for this part. What is lower than
+# this part of the strong ones may belong to them.
+_SURE, _STRONGER, _FEW, _TALL = 7.0, 1.7, 0.3, 0.5
 # Error of a position, in parts of the width: on a raw image times the significance
 # (for white noise), and that of a network without noise.
 _RAW_ERROR, _NETWORK_ERROR = 1.2, 0.05
@@ -199,11 +202,16 @@ def _seen_in_raw(raw, fit, width, strong):
     """
     rows = measure_row_noise(raw, width)
     level = np.maximum(np.median(rows), 1e-12 * np.ptp(raw))
-    sure = fit.height > _SURE * level
+    skewness = measure_skewness(raw)
+    clear = as_gaussian(fit.height / level, skewness, width)
+    crowd = _false_rate(clear / _STRONGER, fit, width, raw) < _FEW
+    sure = (clear > _SURE) | (crowd & (fit.height > _TALL * strong))
     left = residual(raw, fit.select(sure))
     noise = np.maximum(measure_noise(left, width, MODEL_ERROR * strong), rows)
     heights = np.where(sure, fit.height, 0.0)
-    return measure_significance(left, replace(fit, height=heights), width, noise=noise)
+    fit = replace(fit, height=heights)
+    seen = measure_significance(left, fit, width, noise=noise)
+    return as_gaussian(seen, skewness, width)
 
 
 def _noise_beside(image, fit, width, limit):
