@@ -81,7 +81,7 @@ def as_gaussian(significance, skewness, width):
     --------
     >>> import numpy as np
     >>> as_gaussian(np.array([1.0, 5.0, 10.0]), 2.0, 1.0).round(1)
-    array([1. , 3.6, 5.9])
+    array([1. , 3.5, 5.6])
     """
     skewness = skewness * _LEFT / width
     if skewness < 1e-3:
