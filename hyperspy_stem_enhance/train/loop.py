@@ -236,6 +236,8 @@ def train(
     ValueError
         If the folder holds a training with other settings, or `start` is
         of another architecture.
+    RuntimeError
+        If the loss is no longer finite; the last checkpoint stays.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -314,6 +316,11 @@ def _load(stream, n_workers, device):
 
 def _log(path, training, n_steps, losses, report):
     loss = float(torch.stack(losses).mean())
+    if not math.isfinite(loss):
+        raise RuntimeError(
+            f"the loss of steps up to {training.step} is {loss}, nothing is saved of "
+            "them; try a lower peak_rate, or half_precision=False."
+        )
     line = {
         "step": training.step,
         "loss": round(loss, 5),

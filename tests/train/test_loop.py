@@ -10,7 +10,7 @@ import torch
 from hyperspy_stem_enhance.models import install_model
 from hyperspy_stem_enhance.models.scgn import SCGN
 from hyperspy_stem_enhance.simulate.scene import draw_scene
-from hyperspy_stem_enhance.train import stream
+from hyperspy_stem_enhance.train import loop, stream
 from hyperspy_stem_enhance.train.loop import (
     averaged_network,
     learning_rate,
@@ -144,6 +144,16 @@ def test_training_lowers_the_loss(tmp_path, monkeypatch):
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_loss_that_is_not_finite_ends_the_training(tmp_path, monkeypatch):
+    def lost(prediction, target):
+        return prediction.mean() * torch.nan
+
+    monkeypatch.setattr(loop, "total_loss", lost)
+    with pytest.raises(RuntimeError, match="loss of steps up to 2 is nan"):
+        run(tmp_path, 2)
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 def test_average_of_a_short_training_leaves_its_beginning_behind(tmp_path):
