@@ -14,6 +14,7 @@ import numpy as np
 
 from ..enhance.normalise import normalise_frame
 from ..simulate.scene import check_noise
+from . import tables
 from .classical import FILTERS, assisted, best_candidate
 from .published import PUBLISHED_SCGN
 from .report import describe_trainings, write_tables
@@ -30,16 +31,11 @@ SETS = {"HRTEM": "HRTEM frames", "HAADF": "dark-field images"}
 """From the mode of a set to its title."""
 
 SIZES = {
-    "paper": {
-        "U-Net": {"name": "unet", "width": 64},
-        "SFIN": {"width": 64, "n_blocks": 8},
-        "SCGN": {"name": "scgn", "width": 64, "n_blocks": 8},
-    },
-    "small": {
-        "U-Net": {"name": "unet", "width": 32},
-        "SFIN": {"width": 64, "n_blocks": 3, "downscale": 2},
-        "SCGN": {"name": "scgn", "width": 64, "n_blocks": 3, "downscale": 2},
-    },
+    size: {
+        **{name: rows[name] for name in ("U-Net", "SFIN")},
+        "SCGN": {"name": "scgn", **rows["SFIN"]},
+    }
+    for size, rows in tables.SIZES.items()
 }
 """Architectures by the name of their row, as for the tables of the SFIN paper."""
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_SMALLEST = 16  # pixels per side of what may be an image
+from ..signals._checks import MIN_SIDE
 
 
 def load_plain_hdf5(path):
@@ -60,7 +60,7 @@ def _may_be_images(dataset):
     return (
         dataset.ndim >= 2
         and dataset.dtype.kind in "uif"
-        and min(dataset.shape[-2:]) >= _SMALLEST
+        and min(dataset.shape[-2:]) >= MIN_SIDE
         and dataset.size > 0
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 
 from ..enhance.normalise import normalise_frame
-from ..noise.parameters import NOISE_MODES
+from ..noise.parameters import check_mode
 from .candidates import (
     MODEL_ERROR,
     fit_columns,
@@ -96,7 +96,7 @@ def find_evidence(enhanced, raw=None, mode="HAADF", probability=None):
     evidence : dict of str to numpy.ndarray, shape (n,)
         From :func:`.confidence.describe_evidence`.
     """
-    _check_mode(mode)
+    check_mode(mode)
     enhanced = check_image(enhanced, "enhanced")
     if raw is not None:
         raw = check_image(raw, "raw", enhanced.shape)
@@ -150,7 +150,7 @@ def find_evidence_classically(raw, mode="HAADF"):
     :func:`find_evidence`.
     """
     raw = check_image(raw, "raw")
-    _check_mode(mode)
+    check_mode(mode)
     if np.nanmin(raw) == np.nanmax(raw):
         return Candidates.none(), {}
     raw = normalise_frame(raw, mode).repaired.astype(np.float64)
@@ -287,10 +287,3 @@ def check_image(image, name, shape=None):
     if np.isnan(image).all():
         raise ValueError(f"{name} has no finite pixel.")
     return image
-
-
-def _check_mode(mode):
-    if mode not in NOISE_MODES:
-        raise ValueError(
-            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
-        )

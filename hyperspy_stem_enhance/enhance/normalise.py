@@ -13,6 +13,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from .contrast import lay_noise_along_rows
+
 _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
 _HOT = 12.0  # local SDs above which a lone pixel is called hot
@@ -108,10 +110,8 @@ def normalise_frame(frame, mode="HAADF"):
         values[~finite] -= deviation[~finite]  # what is left is the local mean
     if mode == "BF":
         normalised = -normalised
-    if mode == "HRTEM":  # there the columns of pixels have noise of their own
-        noise = _noise_between_rows(normalised.T).T
-    else:
-        noise = _noise_between_rows(normalised)
+    noise = _noise_between_rows(lay_noise_along_rows(normalised, mode))
+    noise = lay_noise_along_rows(noise, mode)
     unit = np.float32(unit)
     return NormalisedFrame(normalised, scale * unit, noise, values * unit)
 

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from ..detect.peaks import estimate_width
 from ..noise.calibration import calibrate_image
-from .contrast import check_contrast
+from .contrast import check_contrast, lay_noise_along_rows
 from .normalise import local_mean
 from .run import with_background
 
@@ -224,12 +224,13 @@ def report_residual(
     columns = sign * np.where(finite, kept, 0)
     columns = columns - local_mean(columns)
     width = _column_sd(columns)
-    turned = mode == "HRTEM"
-    across, structure = (a.T if turned else a for a in (sign * removed, columns))
+    across, structure = (
+        lay_noise_along_rows(image, mode) for image in (sign * removed, columns)
+    )
     slope, slope_error = _slope(across, structure, width)
     correlation = _row_correlation(across)
     significance, excess = _significance(across, width)
-    significance = significance.T if turned else significance
+    significance = lay_noise_along_rows(significance, mode)
     noise_sd = calibration.levels.noise_sd
     sd = float(removed[finite].std())
     return ResidualReport(
@@ -245,7 +246,7 @@ def report_residual(
         removed=removed,
         significance=significance,
         notes=calibration.notes,
-        lines="columns" if turned else "rows",
+        lines="columns" if mode == "HRTEM" else "rows",
     )
 
 

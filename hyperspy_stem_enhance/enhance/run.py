@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 from scipy.special import expit
 
-from ..noise.parameters import NOISE_MODES
+from ..noise.parameters import check_mode
 from .contrast import lay_noise_along_rows
 from .normalise import (
     columns_of_eight_bit,
@@ -215,10 +215,7 @@ def _check_arguments(frames, mode):
             f"frames of {frames.shape[1]} x {frames.shape[2]} pixels are too small; "
             f"at least {MINIMUM_SIZE} x {MINIMUM_SIZE} are needed."
         )
-    if mode not in NOISE_MODES:
-        raise ValueError(
-            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
-        )
+    check_mode(mode)
 
 
 def check_scale(scale):

@@ -13,7 +13,7 @@ from .areas import check_areas
 from .checks import ImageChecks, check_pixels, runs_along_columns
 from .hrtem import estimate_hrtem
 from .paper import estimate_paper
-from .parameters import NOISE_MODES, parameter_names
+from .parameters import check_mode, parameter_names
 from .record import record_names, to_record
 from .result import CalibrationResult, empty_result
 from .unbiased import estimate_unbiased
@@ -254,12 +254,4 @@ def check_arguments(mode, method, fast_axis, atom_free=None):
         raise ValueError(
             f"atom_free is given for mode={mode!r}; it is for mode='HRTEM', leave it "
             "out."
-        )
-
-
-def check_mode(mode):
-    """Raise ValueError unless `mode` can be calibrated."""
-    if mode not in NOISE_MODES:
-        raise ValueError(
-            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
         )

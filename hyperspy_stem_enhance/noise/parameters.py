@@ -14,6 +14,14 @@ MODES = ("HAADF", "BF")  # of scanned images
 NOISE_MODES = (*MODES, "HRTEM")  # whose noise can be measured and simulated
 
 
+def check_mode(mode):
+    """Raise ValueError unless `mode` is one of `NOISE_MODES`."""
+    if mode not in NOISE_MODES:
+        raise ValueError(
+            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
+        )
+
+
 @dataclass(frozen=True)
 class NoiseParameters:
     """Noise and background of one image, in the image's own units.

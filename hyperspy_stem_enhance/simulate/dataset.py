@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ..noise.distribution import NoiseDistribution, distribution_of
+from ..noise.parameters import check_mode
 from .frames import NODE, frame_columns, frame_table
 from .lattice import INVENTED, resolve_structures
 from .noise import TERMS
-from .scene import check_mode, check_noise, draw_recipe, draw_scene
+from .scene import check_noise, draw_recipe, draw_scene
 
 TRUTH_COLUMNS = ("y", "x", "intensity", "sigma")
 _IMAGES = ("noisy", "clean", "background", "label")

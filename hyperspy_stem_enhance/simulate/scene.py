@@ -7,7 +7,7 @@ that a data set can be described before any of it is simulated.
 
 import numpy as np
 
-from ..noise.parameters import NOISE_MODES, parameter_class
+from ..noise.parameters import check_mode, parameter_class
 from .arrangements import arrange_columns, choose_arrangement
 from .background import draw_published_background, draw_strong_background
 from .hrtem import draw_hrtem_recipe, draw_hrtem_scene
@@ -196,14 +196,6 @@ def _gain(columns, clean, recipe):
     # A few adatoms or overlaps may exceed it: they must not set the scale
     bright = np.quantile(clean[::3, ::3], 0.995)
     return recipe.contrast / max(np.quantile(columns.heights, 0.98), bright)
-
-
-def check_mode(mode):
-    """Raise ValueError unless `mode` is one this package simulates."""
-    if mode not in NOISE_MODES:
-        raise ValueError(
-            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
-        )
 
 
 def noise_kinds(mode="HAADF"):
