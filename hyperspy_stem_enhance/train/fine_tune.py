@@ -6,8 +6,14 @@ import numpy as np
 
 from ..models import install_model, list_models, models_folder, resolve, resolve_device
 from ..models.export import check_own_name
+from ..models.registry import takes_eight_bit
 from ..noise.distribution import NoiseDistribution, distribution_of
-from ..noise.parameters import NoiseParameters
+from ..noise.parameters import (
+    HRTEMNoiseParameters,
+    NoiseParameters,
+    check_mode,
+    parameter_class,
+)
 from .loop import train
 
 _PEAK_RATE = 3e-4  # a third of that of a training from the beginning
@@ -35,17 +41,22 @@ def fine_tune(
 
     Parameters
     ----------
-    noise : Signal2D, NoiseCalibration, NoiseDistribution or NoiseParameters
-        One's own images, which are calibrated, or what came of that.
+    noise : Signal2D, NoiseCalibration, NoiseDistribution, NoiseParameters \
+or HRTEMNoiseParameters
+        One's own images, which are calibrated, or what came of that. To
+        calibrate with further arguments (``fast_axis``, areas without
+        atoms of HRTEM images), do so before and give the result.
     name : str
-        Of the model that comes out: ``enhance_sfin(model=name)``.
-    mode : {"HAADF", "BF"}, default "HAADF"
-        Of the images. Calibrations know theirs.
+        Of the model that comes out: ``enhance_sfin(model=name)``, of HRTEM
+        images ``enhance_scgn(model=name)``.
+    mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
+        Of the images, or of `NoiseParameters`. All others know theirs.
+        HRTEM images may have bright or dark columns; both are learnt.
     model : str, default "auto"
-        The network to begin with.
+        The network to begin with; by default that of the mode.
     n_steps : int, default 600
         Batches of eight images of 128 x 128 pixels: about ten minutes on
-        two processor cores with ``sfin-fast``.
+        two processor cores with ``sfin-fast``, longer with ``scgn-fast``.
     seed : int, default 0
         Of the images.
     folder : str or pathlib.Path, optional
@@ -70,8 +81,10 @@ def fine_tune(
     TypeError
         If `noise` is none of the above.
     ValueError
-        If the noise is not known well enough, the name is taken, the model
-        unknown, or the folder holds another training.
+        If the noise is not known well enough, or is not of the mode; if
+        the name is taken, the model is unknown, of another mode, or a
+        published one, which takes other values; if the folder holds
+        another training.
 
     Examples
     --------
@@ -82,8 +95,14 @@ def fine_tune(
     >>> e = s.enhance_sfin(model="my-microscope")  # doctest: +SKIP
     """
     check_own_name(name)
-    start = list_models()[resolve(model)]
     own = _distribution(noise, mode)
+    model = resolve(model, own.mode)
+    if takes_eight_bit(model):
+        raise ValueError(
+            f"model={model!r} takes values from 0 to 255, unlike what is learnt from "
+            "here; begin with model='auto', or one that was trained by this package."
+        )
+    start = list_models()[model]
     run = Path(folder) if folder else models_folder() / "trainings" / name
     train(
         run,
@@ -91,8 +110,9 @@ def fine_tune(
         n_steps,
         seed=seed,
         peak_rate=_PEAK_RATE,
+        modes=start["modes"],
         own_noise=own,
-        start=resolve(model),
+        start=model,
         n_workers=n_workers,
         device=resolve_device(device),
         report=report,
@@ -102,15 +122,24 @@ def fine_tune(
 
 
 def _distribution(noise, mode):
+    """Distribution of the noise, of the mode that it knows or is told."""
     if hasattr(noise, "calibrate_noise"):
         noise = noise.calibrate_noise(mode=mode)
     if getattr(noise, "_signal_type", None) == "NoiseCalibration":
         return distribution_of(noise.to_results(), noise.mode)
-    if isinstance(noise, NoiseParameters):
-        return NoiseDistribution(np.array([noise.to_tuple()]), mode)
     if isinstance(noise, NoiseDistribution):
         return noise
-    raise TypeError(
-        f"noise={noise!r} is not understood; give images, a NoiseCalibration, a "
-        "NoiseDistribution or NoiseParameters."
-    )
+    if isinstance(noise, HRTEMNoiseParameters):
+        mode = "HRTEM"
+    elif not isinstance(noise, NoiseParameters):
+        raise TypeError(
+            f"noise={noise!r} is not understood; give images, a NoiseCalibration, a "
+            "NoiseDistribution, NoiseParameters or HRTEMNoiseParameters."
+        )
+    check_mode(mode)
+    if not isinstance(noise, parameter_class(mode)):
+        raise ValueError(
+            f"noise={noise!r} is that of scanned images, not of mode={mode!r}; give "
+            "HRTEMNoiseParameters."
+        )
+    return NoiseDistribution(np.array([noise.to_tuple()]), mode)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 import hyperspy_stem_enhance as hse
-from hyperspy_stem_enhance.models import list_models, load_model
+from hyperspy_stem_enhance.models import install_checkpoint, list_models, load_model
+from hyperspy_stem_enhance.models.scgn import SCGN
 from hyperspy_stem_enhance.noise.distribution import NoiseDistribution
 from hyperspy_stem_enhance.noise.parameters import PUBLISHED_PARAMETERS
 from hyperspy_stem_enhance.train import fine_tune, stream
@@ -64,3 +65,75 @@ def test_names_that_cannot_be_are_refused_before_training(name):
 def test_other_noise_is_refused():
     with pytest.raises(TypeError, match="noise=3"):
         tune(3)
+
+
+class TestHRTEM:
+    PARAMETERS = PUBLISHED_PARAMETERS["HRTEM"]
+
+    @pytest.fixture
+    def frames(self):
+        data = hse.simulate.make_dataset(
+            3, (128, 128), "HRTEM", "published", seed=3, arrangement="ordered"
+        )
+        return data.noisy
+
+    def test_own_noise_is_that_of_half_the_batches(self):
+        own = NoiseDistribution(np.array([self.PARAMETERS.to_tuple()]), "HRTEM")
+        plain, mixed, given = (
+            SimulatedBatches(seed=5, modes=["HRTEM"], **options)
+            for options in ({}, {"own_noise": own}, {"noise": self.PARAMETERS})
+        )
+        for number in range(8):
+            expected = (given if number % 4 < 2 else plain).draw_batch(number)[0]
+            assert torch.equal(mixed.draw_batch(number)[0], expected)
+
+    def test_model_is_used_by_name_and_begins_with_that_of_the_mode(
+        self, folder, frames
+    ):
+        assert tune(frames, mode="HRTEM") == folder / "mine.safetensors"
+        assert list_models()["mine"]["modes"] == ["HRTEM"]
+        before, after = (
+            torch.cat([p.flatten() for p in load_model(name).parameters()])
+            for name in ("scgn-fast", "mine")
+        )
+        assert 0 < (after - before).abs().max() < 0.05
+        shipped, own = (
+            frames.inav[0].enhance_scgn(model=model, scale=1)
+            for model in ("auto", "mine")
+        )
+        assert own.metadata.STEM_enhance.enhance_scgn.model == "mine"
+        assert 0 < np.abs(own.data - shipped.data).max() < 0.5 * np.ptp(shipped.data)
+
+    @pytest.mark.usefixtures("small_scgn")
+    def test_calibration_knows_its_mode(self, frames):
+        areas = np.zeros((128, 128), int)
+        areas[:40, :40], areas[80:, 80:] = 1, 2
+        whole, some = (
+            frames.calibrate_noise("HRTEM", atom_free=areas) for areas in (None, areas)
+        )
+        tune(whole)
+        tune(frames, mode="HRTEM")  # the same: nothing left to do
+        tune(some, "other")
+        assert list_models()["other"]["modes"] == ["HRTEM"]
+        with pytest.raises(ValueError, match="other settings"):
+            tune(some)
+
+    @pytest.mark.usefixtures("small_scgn")
+    def test_parameters_tell_the_mode(self):
+        tune(self.PARAMETERS)
+        assert list_models()["mine"]["modes"] == ["HRTEM"]
+        with pytest.raises(ValueError, match="is that of scanned images"):
+            tune(PARAMETERS, "other", mode="HRTEM")
+
+    def test_model_of_another_mode_is_refused(self):
+        with pytest.raises(ValueError, match="not trained for mode='HRTEM'"):
+            tune(self.PARAMETERS, model="sfin-fast")
+        with pytest.raises(ValueError, match="not trained for mode='BF'"):
+            tune(PARAMETERS, mode="BF", model="scgn-fast")
+
+    def test_published_model_is_refused(self, tmp_path):
+        state = {f"module.{k}": v for k, v in SCGN().state_dict().items()}
+        torch.save({"model_state_dict": state}, tmp_path / "published.pth")
+        install_checkpoint(tmp_path / "published.pth", modes=["HRTEM"])
+        with pytest.raises(ValueError, match="takes values from 0 to 255"):
+            tune(self.PARAMETERS, model="published")
