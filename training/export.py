@@ -29,9 +29,10 @@ WEIGHTS = Path(__file__).parents[1] / "hyperspy_stem_enhance" / "weights"
 MORE = """ At the same cost it
 returns the columns narrower than they are (super-resolution) and the probability
 that a column is centred at a pixel (detection)."""
-LOSS = "L1 on the output rectified"
-LOSSES = (
-    "L1 on the enhanced image and on the one with narrow columns, both rectified, and "
+LOSSES = {"l1": "L1", "rms": "half the root mean square error of each frame"}
+LOSS = "{}, on the output rectified"
+LOSS_OF_THREE = (
+    "{}, on the enhanced image and on the one with narrow columns, both rectified, and "
     "cross entropy of a dot at every column, added up"
 )
 FAMILIES = {
@@ -71,11 +72,12 @@ def main():
         seed=settings["seed"],
     )
     outputs = OUTPUTS[: network.n_outputs]
+    loss = LOSS_OF_THREE if len(outputs) > 1 else LOSS
     card = CARD.format(
         **settings["architecture"] | {"name": arguments.name},
         outputs=", ".join(outputs),
         more=MORE if len(outputs) > 1 else "",
-        loss=LOSSES if len(outputs) > 1 else LOSS,
+        loss=loss.format(LOSSES[settings.get("loss", "l1")]),
         parameters=sum(p.numel() for p in network.parameters()),
         modes=" and ".join(modes),
         family=FAMILIES[family],

@@ -324,6 +324,13 @@ def _add_train(commands):
         default=1e-3,
         help="highest learning rate (default: %(default)s)",
     )
+    train.add_argument(
+        "--loss",
+        choices=("l1", "rms"),
+        default="l1",
+        help="of enhanced images: mean absolute error, or root mean square of each "
+        "frame, which keeps what is likely but not certain (default: %(default)s)",
+    )
     train.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
     train.add_argument("--name", help="afterwards, make it a model of this name")
     train.add_argument(

@@ -49,6 +49,7 @@ def run_train(options):
         options.steps,
         seed=options.seed,
         peak_rate=options.peak_rate,
+        loss=options.loss,
         modes=modes,
         start=options.start and resolve(options.start),
         batch_factor=options.batch_factor,

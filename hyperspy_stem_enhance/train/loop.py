@@ -25,6 +25,7 @@ from .stream import SimulatedBatches
 _LEAK = 0.05  # slope of the loss where a prediction is negative
 _WARM_UP = 300  # steps
 _EMA_DECAY = 0.999
+_LEAST_SQUARE = 1e-8  # below it the root of an empty frame has no slope
 
 
 def rectified_l1(prediction, target):
@@ -45,30 +46,57 @@ def rectified_l1(prediction, target):
     return (functional.leaky_relu(prediction, _LEAK) - target).abs().mean()
 
 
-def total_loss(prediction, target):
+def rectified_rms(prediction, target):
+    """Half the root mean square error of each frame, clipped as `rectified_l1`.
+
+    What it is lowest for is the mean of all images that the noise leaves
+    possible, that of L1 their median, which is empty wherever a column is
+    less likely than not.  A root for every frame, so that frames of little
+    noise, whose errors are small, count as much as the others.
+
+    Parameters
+    ----------
+    prediction, target : torch.Tensor, shape (n, k, h, w)
+
+    Returns
+    -------
+    torch.Tensor, scalar
+    """
+    error = functional.leaky_relu(prediction, _LEAK) - target
+    return error.square().mean(dim=(1, 2, 3)).clamp_min(_LEAST_SQUARE).sqrt().mean() / 2
+
+
+LOSSES = {"l1": rectified_l1, "rms": rectified_rms}
+"""Losses of enhanced images, by the name of a training's setting."""
+
+
+def total_loss(prediction, target, loss="l1"):
     """Loss of all outputs of a network.
 
-    `rectified_l1` of the enhanced image and of the one with narrow columns,
-    and the cross entropy of the dots, which makes the detection a
+    One of `LOSSES` of the enhanced image and of the one with narrow
+    columns, and the cross entropy of the dots, which makes the detection a
     probability; weighted so that none outweighs the enhanced image.
 
     Parameters
     ----------
     prediction, target : torch.Tensor, shape (n, k, h, w)
         In the order of `models.sfin.OUTPUTS`.
+    loss : str, default "l1"
+        Name in `LOSSES`.
 
     Returns
     -------
     torch.Tensor, scalar
     """
-    loss = rectified_l1(prediction[:, :1], target[:, :1])
-    if prediction.shape[1] > 1:
-        loss = loss + rectified_l1(prediction[:, 1:2], target[:, 1:2])
+    total = sum(
+        LOSSES[loss](prediction[:, i : i + 1], target[:, i : i + 1])
+        for i in range(min(2, prediction.shape[1]))
+    )
     if prediction.shape[1] > 2:
-        loss = loss + functional.binary_cross_entropy_with_logits(
+        total = total + functional.binary_cross_entropy_with_logits(
             prediction[:, 2], target[:, 2]
         )
-    return loss
+    return total
 
 
 def learning_rate(step, n_steps, peak):
@@ -97,14 +125,24 @@ class Training:
         Name of the model whose weights are the first ones.
     decay : float, default 0.999
         Of the moving average of the weights, per step.
+    loss : str, default "l1"
+        Name in `LOSSES`.
     """
 
     def __init__(
-        self, architecture, seed, peak_rate, device, start=None, decay=_EMA_DECAY
+        self,
+        architecture,
+        seed,
+        peak_rate,
+        device,
+        start=None,
+        decay=_EMA_DECAY,
+        loss="l1",
     ):
         torch.manual_seed(seed)
         self.device = torch.device(device)
         self.peak_rate = peak_rate
+        self.loss = loss
         network = build_network(architecture)
         if start is not None:
             _begin_with(network, start)
@@ -155,7 +193,7 @@ class Training:
         )
         with torch.autocast(self.device.type, torch.bfloat16, enabled=half_precision):
             prediction = self.network(noisy)
-        loss = total_loss(prediction.float(), truths)
+        loss = total_loss(prediction.float(), truths, self.loss)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
@@ -172,6 +210,7 @@ def train(
     *,
     seed=0,
     peak_rate=1e-3,
+    loss="l1",
     noise="mixed",
     modes=MODES,
     own_noise=None,
@@ -200,6 +239,8 @@ def train(
         Seed of the weights and of the stream of frames.
     peak_rate : float, default 1e-3
         Highest learning rate.
+    loss : str, default "l1"
+        Name in `LOSSES`.
     noise : str or NoiseParameters, default "mixed"
         As for `simulate.scene.draw_scene`.
     modes : sequence of str, default ("HAADF", "BF")
@@ -253,12 +294,14 @@ def train(
         settings["modes"] = list(modes)
     if own_noise is not None:
         settings["own_noise"] = describe_noise(own_noise)
+    if loss != "l1":
+        settings["loss"] = loss
     if start is not None:
         settings["start"] = f"{start} {weights_sha256(start)}"
     _agree_on_settings(folder / "settings.json", settings)
     # Over a tenth of a short training, or the first weights would weigh most
     decay = min(_EMA_DECAY, 1 - 10 / max(n_steps, 11))
-    training = Training(architecture, seed, peak_rate, device, start, decay)
+    training = Training(architecture, seed, peak_rate, device, start, decay, loss)
     checkpoint = folder / "checkpoint.pt"
     if checkpoint.exists():
         training.load(checkpoint)

@@ -15,6 +15,7 @@ from hyperspy_stem_enhance.train.loop import (
     averaged_network,
     learning_rate,
     rectified_l1,
+    rectified_rms,
     total_loss,
     train,
 )
@@ -57,6 +58,30 @@ def test_loss_does_not_ask_how_negative_an_empty_area_is():
     zero = torch.zeros(4)
     assert rectified_l1(torch.full((4,), -2.0), zero) < 0.2
     assert rectified_l1(torch.full((4,), 2.0), zero) == 2
+
+
+def test_rms_is_least_at_the_mean_and_l1_at_the_median():
+    # of places that look alike to the network a third have a column
+    truth = torch.zeros(1, 1, 3, 8)
+    truth[:, :, 0] = 1
+    heights = np.linspace(0, 1, 101)
+    for loss, best in ((rectified_l1, 0), (rectified_rms, 1 / 3)):
+        losses = [float(loss(torch.full_like(truth, h), truth)) for h in heights]
+        assert heights[np.argmin(losses)] == pytest.approx(best, abs=0.01)
+    assert rectified_rms(truth + 0.5, truth) == pytest.approx(0.25)
+    assert rectified_rms(truth - 2, torch.zeros_like(truth)) < 0.1
+
+
+def test_a_frame_without_columns_leaves_the_slope_of_rms_finite():
+    guess = torch.zeros(2, 1, 4, 4, requires_grad=True)
+    rectified_rms(guess, torch.zeros(2, 1, 4, 4)).backward()
+    assert torch.isfinite(guess.grad).all()
+
+
+def test_loss_is_a_setting_of_a_training(tmp_path):
+    run(tmp_path, 2, loss="rms")
+    with pytest.raises(ValueError, match="'loss': 'rms'"):
+        run(tmp_path, 2)
 
 
 def test_targets_are_the_truths_of_all_outputs():
@@ -147,7 +172,7 @@ def test_training_lowers_the_loss(tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(tmp_path, monkeypatch):
-    def lost(prediction, target):
+    def lost(prediction, target, loss):
         return prediction.mean() * torch.nan
 
     monkeypatch.setattr(loop, "total_loss", lost)
