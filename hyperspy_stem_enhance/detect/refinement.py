@@ -10,11 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..noise.parameters import MODES
+from ..enhance.contrast import check_contrast
+from ..noise.column_noise import measure_column_noise
+from ..noise.parameters import NOISE_MODES
 from .gaussian_refinement import refine_gaussians
 from .joint_gaussians import BACKGROUND_TERMS
 from .mass_refinement import refine_masses
 from .mean_width import measure_mean_width
+from .refine import GaussianFit, render_gaussians
 
 REFINED_NAMES = {
     "gaussian": (
@@ -29,6 +32,8 @@ REFINED_NAMES = {
 }
 """Columns of the tables, by method."""
 
+_ROUNDS = 2  # of fits that tell columns of atoms from offsets of columns of pixels
+
 
 def refine_positions(
     image,
@@ -36,6 +41,7 @@ def refine_positions(
     method="gaussian",
     *,
     mode="HAADF",
+    contrast="bright",
     background="constant",
     sigma=None,
     mask_radius=None,
@@ -55,8 +61,11 @@ def refine_positions(
         centre of mass of a disc that is centred on itself. Gaussians that
         overlap are fitted together; the centre of mass knows of no
         neighbours.
-    mode : {"HAADF", "BF"}
-        Whether columns are bright or dark.
+    mode : {"HAADF", "BF", "HRTEM"}
+        Whether columns are bright or dark, or the image is that of a
+        camera, which columns of pixels share noise in.
+    contrast : {"bright", "dark"}
+        Of an HRTEM image: how its columns look.
     background : {"constant", "plane", "none"}
         What is below each column, in the pixels that are nearest to it: a
         level, a level with slopes, or nothing, for enhanced images. Of no
@@ -77,7 +86,7 @@ def refine_positions(
     numpy.ndarray of float64, shape (n, k)
         One row per column, in the order of ``positions``, with what
         :data:`REFINED_NAMES` names: position; height of the Gaussian
-        (positive in both modes) over the background and level of the
+        (positive for dark ones too) over the background and level of the
         background, in units of the image; sigma in pixels (along the
         major and minor axis, and the angle of the major axis with the x
         axis in radians, from 0 to pi, anticlockwise as displayed with y
@@ -96,7 +105,9 @@ def refine_positions(
     Least squares with the inverse variances of the pixels as weights, by
     Levenberg-Marquardt steps for all columns together. The logarithm of a
     width is drawn to that of the typical one with a tolerance of 0.15,
-    which matters at a few electrons per column.
+    which matters at a few electrons per column. From HRTEM images the
+    offsets of columns of pixels are taken off first, as far as they are
+    told from the structure (:func:`.column_noise.measure_column_noise`).
 
     The standard errors are those of the fit, with all its parameters free
     and those of its neighbours too. They hold for noise that is
@@ -119,7 +130,7 @@ def refine_positions(
     >>> bool(abs(y - 12.3) < 3 * y_error and abs(x - 20.8) < 3 * x_error)
     True
     """
-    check_settings(method, mode, background, sigma, mask_radius, variance)
+    check_settings(method, mode, contrast, background, sigma, mask_radius, variance)
     image, positions = _check_arrays(image, positions)
     table = np.full((len(positions), len(REFINED_NAMES[method])), np.nan)
     table[:, :2], table[:, -1] = positions, 0
@@ -127,7 +138,8 @@ def refine_positions(
     index = np.flatnonzero(inside)
     if len(index) == 0 or not np.isfinite(image).any():
         return table
-    units = _Units.of(image, mode, background)
+    dark = mode == "BF" or contrast == "dark"
+    units = _Units.of(image, dark, background)
     data = units.convert(image)
     if sigma is None:
         sigma = measure_mean_width(data, positions[index])
@@ -135,6 +147,8 @@ def refine_positions(
     index = index[np.lexsort((positions[index, 1], positions[index, 0] // (8 * sigma)))]
     law = None if variance is None else units.convert_law(*variance)
     start = positions[index]
+    if mode == "HRTEM":
+        data = _without_column_noise(data, start, sigma, law, background)
     if method == "center_of_mass":
         table[index] = refine_masses(data, start, sigma, mask_radius, law)
         return table
@@ -154,8 +168,8 @@ class _Units:
     scale: float
 
     @classmethod
-    def of(cls, image, mode, background):
-        sign = -1 if mode == "BF" else 1
+    def of(cls, image, dark, background):
+        sign = -1 if dark else 1
         # float32 data keep weak columns on a high level this way. Without a
         # background, zero has a meaning.
         low, high = np.nanmin(image), np.nanmax(image)
@@ -175,6 +189,20 @@ class _Units:
         return self.offset + self.sign * self.scale * level
 
 
+def _without_column_noise(data, start, sigma, law, background):
+    """The image less the offsets of columns of pixels, which would move x."""
+    usable, flat = np.isfinite(data), data
+    for _ in range(_ROUNDS):
+        fit = refine_gaussians(flat, start, sigma, None, law, background, False)
+        g = fit.gaussians.select(fit.refined)
+        zero = np.zeros(len(g.y))
+        found = GaussianFit(g.y, g.x, g.height, g.sigma(), zero, zero)
+        left = np.where(usable, data - render_gaussians(data.shape, found), 0)
+        left[~usable] = np.median(left[usable])
+        flat = data - measure_column_noise(left.astype(np.float32), usable).offsets
+    return flat
+
+
 def _make_table(fit, method, units):
     g = fit.gaussians
     columns = [g.y, g.x, units.scale * g.height]
@@ -189,15 +217,16 @@ def _make_table(fit, method, units):
     return np.stack(columns, axis=1)
 
 
-def check_settings(method, mode, background, sigma, mask_radius, variance):
+def check_settings(method, mode, contrast, background, sigma, mask_radius, variance):
     """Raise ValueError unless these are arguments of `refine_positions`."""
     for name, value, known in (
         ("method", method, REFINED_NAMES),
-        ("mode", mode, MODES),
+        ("mode", mode, NOISE_MODES),
         ("background", background, BACKGROUND_TERMS),
     ):
         if value not in known:
             raise ValueError(f"{name}={value!r} is unknown; use one of {list(known)}.")
+    check_contrast(contrast, mode)
     for name, value in (("sigma", sigma), ("mask_radius", mask_radius)):
         if value is not None and not 0 < value < np.inf:
             raise ValueError(f"{name}={value} is not a positive number of pixels.")

@@ -23,6 +23,7 @@ class AtomRefinement:
         method="gaussian",
         *,
         mode="HAADF",
+        contrast="bright",
         background="constant",
         sigma=None,
         mask_radius=None,
@@ -41,8 +42,11 @@ class AtomRefinement:
         method : {"gaussian", "elliptical", "center_of_mass"}
             Circular Gaussians, Gaussians with two widths and a rotation,
             or centres of mass. Gaussians that overlap are fitted together.
-        mode : {"HAADF", "BF"}, default "HAADF"
-            Whether the columns of ``image`` are bright or dark.
+        mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
+            Whether the columns of ``image`` are bright or dark, or it is
+            of a camera.
+        contrast : {"bright", "dark"}, default "bright"
+            Of HRTEM images: how their columns look.
         background : {"constant", "plane", "none"}
             What is below each column: a level of its own, with slopes too,
             or nothing, for enhanced images.
@@ -105,12 +109,13 @@ class AtomRefinement:
             check_settings,
         )
 
-        _checks.check_arguments(image, mode, num_workers)
+        _checks.check_arguments(image, mode, num_workers, hrtem=True)
         if variance == "auto":
             variance = _recorded_variance(image)
         settings = {
             "method": method,
             "mode": mode,
+            "contrast": contrast,
             "background": background,
             "sigma": sigma,
             "mask_radius": mask_radius,
@@ -140,6 +145,8 @@ class AtomRefinement:
         result = self._with_columns(data, names)
         set_data(result, data)
         record = {name: value for name, value in settings.items() if value is not None}
+        if mode != "HRTEM":  # other modes tell how columns look
+            del record["contrast"]
         result.metadata.set_item(
             "STEM_enhance.refine",
             {**record, "version": hyperspy_stem_enhance.__version__},

@@ -58,6 +58,37 @@ def test_dark_columns_are_as_good(method, lattice_image):
         np.testing.assert_allclose(dark["background"], 180, atol=0.5)
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_dark_columns_of_a_camera(method, lattice_image, rng):
+    image, _, start = lattice_image
+    image = image + rng.normal(0, 3, image.shape[1])
+    bright = refine_positions(image, start, method, mode="HRTEM")
+    dark = refine_positions(-image, start, method, mode="HRTEM", contrast="dark")
+    bright, dark = named(bright, method), named(dark, method)
+    for name in ("y", "x", "height", "refined"):
+        if name in dark:
+            np.testing.assert_allclose(dark[name], bright[name], rtol=1e-3)
+    if "background" in dark:
+        np.testing.assert_allclose(dark["background"], -bright["background"], atol=0.1)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_offsets_of_columns_of_pixels_move_less(method, draw, lattice, rng):
+    shape = (160, 160)
+    true = lattice((15, 3), (-3, 15), shape, margin=9)
+    image = draw(true, 80, 2.5, shape) + rng.normal(0, 10, shape)
+    start = true + rng.normal(0, 0.3, true.shape)
+    noisy = image + rng.normal(0, 8, shape[1])
+    noisy[40, 50] = np.nan
+
+    def error(image, mode):
+        found = refine_positions(image, start, method, mode=mode)
+        return np.sqrt(np.mean((found[:, 1] - true[:, 1]) ** 2))
+
+    assert error(noisy, "HRTEM") < 0.7 * error(noisy, "HAADF")
+    assert error(image, "HRTEM") < 1.05 * error(image, "HAADF")
+
+
 @pytest.mark.parametrize("angle", [0.3, 1.2, 2.5])
 def test_rotation_is_that_of_atomap(angle):
     image = 50 * draw_ellipse(40.3, 60.7, 4.0, 2.5, angle)

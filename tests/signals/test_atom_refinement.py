@@ -132,6 +132,18 @@ def test_dark_columns(rng):
     np.testing.assert_allclose(dark[:, :2], bright[:, :2], atol=1e-3)
 
 
+def test_dark_columns_of_a_camera(rng):
+    s, atoms = make((2,), rng)
+    bright = atoms.refine(s, mode="HRTEM", **QUIET)
+    s.data = 200 - s.data
+    dark = atoms.refine(s, mode="HRTEM", contrast="dark", **QUIET)
+    for found, expected in zip(dark.data, bright.data, strict=True):
+        np.testing.assert_allclose(found[:, :2], expected[:, :2], atol=1e-3)
+    assert dark.metadata.STEM_enhance.refine.contrast == "dark"
+    with pytest.raises(ValueError, match="contrast='dark' belongs to mode='HRTEM'"):
+        atoms.refine(s, contrast="dark", **QUIET)
+
+
 def test_refuses(rng):
     s, atoms = make((3,), rng)
     with pytest.raises(ValueError, match=r"image has the navigation shape \(1,\)"):
