@@ -16,6 +16,16 @@ _logger = logging.getLogger(__name__)
 _once = threading.local()
 
 
+DEFAULTS = {
+    "contrast": "bright",
+    "keep_background": False,
+    "allow_negative": False,
+    "scale": "auto",
+    "pixel_size": None,
+    "self_ensemble": False,
+}
+"""Settings of `enhance` beside the network and its output."""
+
 _STEPS = ("enhance_sfin", "enhance_scgn")
 
 
@@ -160,8 +170,9 @@ def enhance(frames, model, mode, device, **options):
     if kept is None:
         return _enhance(frames, model, mode, device, **options)
     wanted = options.pop("output", "enhanced")
-    given = {name: value for name, value in options.items() if value is not False}
-    key = (id(frames), model, mode, device, *sorted(given.items()))
+    # What one caller gives and another leaves out is the same network
+    settings = frozenset({**DEFAULTS, **options}.items())
+    key = (id(frames), model, mode, device, settings)
     if key not in kept:
         names = (wanted,) if options.get("keep_background") else _once.outputs
         results = _enhance(frames, model, mode, device, output=names, **options)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hyperspy_stem_enhance.cli import main, writers
+from hyperspy_stem_enhance.enhance import run as run_module
 
 
 def run(folder, out, *arguments, file="image.hspy"):
@@ -129,3 +130,14 @@ class TestDetectingAsWell:
         for together, alone in zip(*tables, strict=True):
             np.testing.assert_allclose(together, alone, rtol=1e-4, atol=1e-3)
         assert (out / "movie_atoms.csv").is_file()
+
+    def test_run_the_network_once_for_both(self, folder, out, monkeypatch):
+        enhance_frames, ran = run_module.enhance_frames, []
+
+        def count(frames, *args, **kwargs):
+            ran.append(len(frames))
+            return enhance_frames(frames, *args, **kwargs)
+
+        monkeypatch.setattr(run_module, "enhance_frames", count)
+        assert run(folder, out, "--detect", "--scale", "1", file="movie.tif") == 0
+        assert sum(ran) == 2

@@ -1,5 +1,7 @@
 """Enhancement and detection with one run of the network."""
 
+from inspect import signature
+
 import dask
 import dask.array as da
 import hyperspy.api as hs
@@ -7,9 +9,11 @@ import numpy as np
 import pytest
 
 from hyperspy_stem_enhance.enhance import run
+from hyperspy_stem_enhance.signals import _workers
 from hyperspy_stem_enhance.signals._together import enhance_and_detect
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 
+_NETWORK_ARGUMENTS = ("frames", "model", "mode", "device", "output")
 NETWORK = {"model": "auto", "mode": "HAADF", "device": "cpu", "scale": 1}
 
 
@@ -39,7 +43,19 @@ def test_results_are_those_of_the_methods(shape):
         np.testing.assert_allclose(found, table, rtol=1e-4, atol=1e-3)
 
 
-def test_frames_are_read_and_enhanced_once(monkeypatch):
+def test_defaults_are_those_of_the_function():
+    parameters = signature(run.enhance_frames).parameters
+    assert {"contrast", *parameters} == {*_workers.DEFAULTS, *_NETWORK_ARGUMENTS}
+    for name, value in _workers.DEFAULTS.items():
+        if name != "contrast":
+            assert parameters[name].default == value
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"contrast": "bright"}, {"output": "super-resolution"}]
+)
+def test_frames_are_read_and_enhanced_once(settings, monkeypatch):
+    """However much of the same is left to the defaults by one of both."""
     data, read, ran = frames(4), [], []
     whole = run.enhance_frames
 
@@ -55,7 +71,9 @@ def test_frames_are_read_and_enhanced_once(monkeypatch):
     lazy = da.from_array(data, chunks=(2, 64, 80)).map_blocks(
         read_chunk, meta=np.empty((0, 0, 0), data.dtype)
     )
-    both(hs.signals.Signal2D(lazy).as_lazy())
+    signal = hs.signals.Signal2D(lazy).as_lazy()
+    enhanced, atoms = enhance_and_detect(signal, NETWORK | settings, NETWORK)
+    dask.compute(enhanced.data, atoms.data)
     assert sorted(read) == [(0, 0, 0), (1, 0, 0)]
     assert sum(ran) == 4
 
