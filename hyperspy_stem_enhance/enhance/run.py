@@ -24,6 +24,8 @@ _TILES_PER_BATCH = 8
 _INSIGNIFICANT, _INSIGNIFICANT_ALONE = 0.15, 0.5
 _CROWDED = 0.01  # local mean of the values, in SD of the noise
 MINIMUM_SIZE = 16  # pixels per side
+_AS_IT_IS = ((),)  # axes to flip
+_MIRROR_IMAGES = ((), (-1,), (-2,), (-2, -1))  # scan lines stay along the rows
 
 
 def enhance_frames(
@@ -36,6 +38,7 @@ def enhance_frames(
     scale="auto",
     pixel_size=None,
     output="enhanced",
+    self_ensemble=False,
 ):
     """Remove noise and background from frames with a trained network.
 
@@ -74,6 +77,9 @@ def enhance_frames(
         "enhanced"; "super-resolution", the columns as high but narrower;
         or "detection", the probability that a column is centred there.
         Several are computed at the cost of one.
+    self_ensemble : bool, default False
+        Average what the network gives for the frame and its three mirror
+        images, in four times the time [1]_.
 
     Returns
     -------
@@ -88,6 +94,11 @@ def enhance_frames(
     ValueError
         If an argument is unknown, the model has not that output, a frame
         is too small, constant or without finite pixels.
+
+    References
+    ----------
+    .. [1] Lim et al., "Enhanced Deep Residual Networks for Single Image
+       Super-Resolution", CVPR Workshops 2017.
 
     Examples
     --------
@@ -121,6 +132,7 @@ def enhance_frames(
             keep_background=keep_background,
             allow_negative=allow_negative,
             output=wanted,
+            self_ensemble=self_ensemble,
         )
         joined = [
             map_parts(partial(enhance, scale=factor), frame)
@@ -137,7 +149,8 @@ def enhance_frames(
     ]
     pieces = [cut(frame.values, network.downscale) for frame in prepared]
     channels = [registry.outputs(model).index(name) for name in wanted]
-    tiles_out = iter(_run(network, device, [tiles for tiles, _ in pieces], channels))
+    flips = _MIRROR_IMAGES if self_ensemble else _AS_IT_IS
+    tiles_out = _run(network, device, [tiles for tiles, _ in pieces], channels, flips)
     results = np.empty((len(wanted), *frames.shape), np.float32)
     for index, (frame, (tiles, corners)) in enumerate(
         zip(prepared, pieces, strict=True)
@@ -239,10 +252,11 @@ def check_background(keep_background, outputs=("enhanced",)):
         )
 
 
-def _run(network, device, stacks, channels):
+def _run(network, device, stacks, channels, flips):
     """Yield outputs (k, h, w) of the network for every tile of all stacks, in order.
 
-    Tiles of one size share a batch, whatever frame they are from.
+    Tiles of one size share a batch, whatever frame they are from. Outputs
+    are averages over the flips, before the sigmoid of a detection.
     """
     start = 0
     while start < len(stacks):
@@ -251,9 +265,13 @@ def _run(network, device, stacks, channels):
             stop += 1
         tiles = np.concatenate(stacks[start:stop])
         for first in range(0, len(tiles), _TILES_PER_BATCH):
-            yield from _run_batch(
-                network, device, tiles[first : first + _TILES_PER_BATCH], channels
-            )
+            batch = tiles[first : first + _TILES_PER_BATCH]
+            yield from sum(
+                np.flip(
+                    _run_batch(network, device, np.flip(batch, axes), channels), axes
+                )
+                for axes in flips
+            ) / np.float32(len(flips))
         start = stop
 
 
@@ -266,7 +284,7 @@ def _run_batch(network, device, tiles, channels):
 
     try:
         with torch.inference_mode():
-            batch = torch.from_numpy(tiles[:, None]).to(device)
+            batch = torch.from_numpy(np.ascontiguousarray(tiles[:, None])).to(device)
             return run_outputs(network, batch, channels).float().cpu().numpy()
     except RuntimeError as error:
         if len(tiles) == 1 or not is_out_of_memory(error):

@@ -44,6 +44,7 @@ def enhance_with_uncertainty(
     scale="auto",
     pixel_size=None,
     output="enhanced",
+    self_ensemble=False,
     seed=0,
 ):
     """Enhance frames, and tell how far each pixel may be from the truth.
@@ -53,6 +54,9 @@ def enhance_with_uncertainty(
     frames : array-like, shape (n, h, w)
     model, mode, device, keep_background, allow_negative, scale, pixel_size
         As of `run.enhance_frames`.
+    self_ensemble : bool, default False
+        As of `run.enhance_frames`; the interval stays that of enhancement
+        without it, and is a little too wide.
     output : {"enhanced"}
         The intervals of other outputs have not been tested.
     seed : int, default 0
@@ -92,13 +96,14 @@ def enhance_with_uncertainty(
     enhance = partial(enhance_frames, model=model, mode=mode, device=device)
     columns = enhance(frames, scale=scale, pixel_size=pixel_size)
     shown = columns
-    if allow_negative or keep_background:
+    if allow_negative or keep_background or self_ensemble:
         shown = enhance(
             frames,
             scale=scale,
             pixel_size=pixel_size,
             allow_negative=allow_negative,
             keep_background=keep_background,
+            self_ensemble=self_ensemble,
         )
     uncertainty = np.empty_like(columns)
     for index, (frame, own) in enumerate(zip(frames, columns, strict=True)):

@@ -29,7 +29,11 @@ _OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
             Factor by which images are resampled for the network, and back
             after it. By default 1, unless the lattice that shows has
             spacings outside the range that the model serves best, or no
-            lattice shows and the pixel size says the same of single atoms.{}
+            lattice shows and the pixel size says the same of single atoms.
+        self_ensemble : bool, default False
+            Whether to average what the network gives for an image and its
+            three mirror images: up to half a decibel better, in four times
+            the time.{}
         inplace : bool, default False
             If True, replace the data of this signal and return None."""
 _UNCERTAINTY = """
@@ -59,6 +63,7 @@ class EnhancementMixin:
         keep_background=False,
         allow_negative=False,
         scale="auto",
+        self_ensemble=False,
         return_uncertainty=False,
         inplace=False,
         lazy_output=None,
@@ -141,6 +146,7 @@ class EnhancementMixin:
             "keep_background": keep_background,
             "allow_negative": allow_negative,
             "scale": scale,
+            "self_ensemble": self_ensemble,
         }
         return _enhance(
             self,
@@ -167,6 +173,7 @@ class EnhancementMixin:
         keep_background=False,
         allow_negative=False,
         scale="auto",
+        self_ensemble=False,
         inplace=False,
         lazy_output=None,
         show_progressbar=None,
@@ -241,6 +248,7 @@ class EnhancementMixin:
             "keep_background": keep_background,
             "allow_negative": allow_negative,
             "scale": scale,
+            "self_ensemble": self_ensemble,
         }
         return _enhance(
             self,

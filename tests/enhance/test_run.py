@@ -50,6 +50,24 @@ def test_result_is_not_negative_unless_asked(scene):
     assert (enhanced <= np.clip(negative, 0, None)).all()
 
 
+@pytest.mark.parametrize("mode", ["HAADF", "BF"])
+def test_self_ensemble_is_the_same_for_mirror_images_and_better(mode):
+    single, mean = [], []
+    for index in range(3):
+        scene = draw_lattice(51, index, mode=mode)
+        frames = np.stack([scene.noisy, scene.noisy[:, ::-1], scene.noisy[::-1]])
+        options = {"mode": mode, "scale": 1, "allow_negative": True}
+        alone = enhance_frames(frames, **options)
+        joined = enhance_frames(frames, **options, self_ensemble=True)
+        tolerance = 1e-4 * np.ptp(joined)
+        for values in (joined[1, :, ::-1], joined[2, ::-1]):
+            np.testing.assert_allclose(values, joined[0], atol=tolerance)
+        assert np.abs(alone[1, :, ::-1] - alone[0]).max() > 10 * tolerance
+        single.append(psnr(alone[0], scene.clean))
+        mean.append(psnr(joined[0], scene.clean))
+    assert np.mean(mean) > np.mean(single)
+
+
 def test_noise_alone_becomes_nearly_nothing(rng):
     noise = rng.normal(100, 10, (1, 256, 256))
     enhanced = enhance_frames(noise)

@@ -37,7 +37,8 @@ def test_intervals_hold_about_two_thirds_of_the_truth(scenes):
 
 def test_enhanced_is_that_of_enhancement_alone(scenes):
     frames = np.stack([scene.noisy for scene in scenes[:2]])
-    for options in ({}, {"keep_background": True}, {"allow_negative": True}):
+    names = ("keep_background", "allow_negative", "self_ensemble")
+    for options in ({}, *({name: True} for name in names)):
         enhanced, uncertainty = enhance_with_uncertainty(frames, **options)
         np.testing.assert_allclose(
             enhanced, enhance_frames(frames, **options), atol=1e-3

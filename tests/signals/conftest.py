@@ -30,6 +30,7 @@ def smooth_frames(frames, model, mode, device, **options):
             raise ValueError("its range is too large")
         frame = np.where(finite, frame, np.median(frame[finite]))
         smooth = sign * gaussian_filter(frame, 1)
+        smooth *= 0.5 if options.get("self_ensemble") else 1
         smooth -= 0 if options.get("keep_background") else np.median(smooth)
         out.append(smooth if options.get("allow_negative") else smooth.clip(0))
     return np.array(out, np.float32)

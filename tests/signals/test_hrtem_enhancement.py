@@ -59,6 +59,7 @@ class TestEnhanced:
             "keep_background": False,
             "allow_negative": False,
             "scale": "auto",
+            "self_ensemble": False,
             "version": hse.__version__,
         }
         assert e.metadata.General.title == movie.metadata.General.title

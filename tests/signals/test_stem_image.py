@@ -198,9 +198,12 @@ class TestEnhance:
             "keep_background": True,
             "allow_negative": False,
             "scale": "auto",
+            "self_ensemble": False,
         }
 
-    @pytest.mark.parametrize("option", ["keep_background", "allow_negative"])
+    @pytest.mark.parametrize(
+        "option", ["keep_background", "allow_negative", "self_ensemble"]
+    )
     def test_options_reach_the_array_function(self, make_images, option):
         s = make_images()
         expected = smooth_frames(s.data[None], None, "HAADF", None, **{option: True})[0]
