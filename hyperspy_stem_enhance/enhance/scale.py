@@ -6,8 +6,11 @@ the pixel size; outside the range of the model the image is resampled,
 enhanced, and resampled back.
 """
 
+from functools import lru_cache
+from types import SimpleNamespace
+
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter, uniform_filter, zoom
+from scipy.ndimage import gaussian_filter, zoom
 
 _PATCH = 1024  # pixels per side of which one spectrum is taken
 _ABOVE = 8.0  # a peak's power over log(number of pixels), in means of the noise
@@ -52,24 +55,19 @@ def lattice_frequencies(frame):
     [0.09, 0.1]
     """
     power = _mean_power(np.asarray(frame))
-    h, w = power.shape[0], 2 * power.shape[1] - 2
-    ky, kx = np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(w)[None]
-    k = np.hypot(ky, kx)
-    # Left out: the foot of the mean, and what is constant along the rows
-    tested = (kx > 2.5 / w) & (kx < 0.5) & (k > 4 / min(h, w))
+    grid = _frequency_grid(power.shape)
+    k, tested = grid.k, grid.tested
     noise = np.maximum(
-        _median_by_radius(power, k, tested),
-        np.median(power[np.abs(ky[:, 0]) > 4 / h], axis=0),
+        _median_by_radius(power, grid), _median(power[grid.fast].T)
     ) / np.log(2)
-    peak = tested & (power > noise * (np.log(tested.sum()) + _ABOVE))
-    if peak.sum() < 4:
+    peak = tested & (power > noise * (np.log(grid.n_tested) + _ABOVE))
+    if np.count_nonzero(peak) < 4:
         return np.nan, np.nan
     excess = np.where(peak, power - noise, 0)
     frequency = float(np.sqrt((excess * k**2).sum() / excess.sum()))
-    summit = peak & (power == maximum_filter(power, 3, mode="wrap"))
-    around = np.sort(9 * uniform_filter(excess, 3, mode="constant")[summit])[::-1]
+    around = np.sort(_power_of_summits(power, excess, peak))[::-1]
     lone = len(around) >= 3 and around[:_STRONGEST].sum() > 0.7 * excess.sum()
-    slow = power[(k > 2.5 / min(h, w)) & (kx > 2.5 / w) & (k < 0.6 * frequency)]
+    slow = power[grid.not_mean & (k < 0.6 * frequency)]
     foot = slow.size and slow.max() > 1.5 * power[peak].max()
     if foot or not lone:
         return np.nan, np.nan
@@ -99,17 +97,51 @@ def _mean_power(frame):
     return np.zeros((sides[0], sides[1] // 2 + 1)) + power
 
 
-def _median_by_radius(power, k, tested):
-    """Median power of a ring at every pixel; infinite in too small rings."""
-    n_rings = max(8, min(power.shape) // 4)
-    ring = np.minimum((k * (n_rings / np.sqrt(0.5))).astype(int), n_rings - 1)
-    rings, values = ring[tested], power[tested]
-    order = np.argsort(rings, kind="stable")
-    parts = np.split(
-        values[order], np.searchsorted(rings[order], np.arange(1, n_rings))
+@lru_cache(maxsize=4)
+def _frequency_grid(shape):
+    """What is known of the pixels of a spectrum before it is measured."""
+    h, w = shape[0], 2 * shape[1] - 2
+    ky, kx = np.fft.fftfreq(h)[:, None], np.fft.rfftfreq(w)[None]
+    k = np.hypot(ky, kx)
+    # Left out: the foot of the mean, and what is constant along the rows
+    tested = (kx > 2.5 / w) & (kx < 0.5) & (k > 4 / min(h, w))
+    n_rings = max(8, min(shape) // 4)
+    ring = np.minimum((k * (n_rings / np.sqrt(0.5))).astype(np.int32), n_rings - 1)
+    return SimpleNamespace(
+        k=k,
+        tested=tested,
+        n_tested=tested.sum(),
+        fast=np.abs(ky[:, 0]) > 4 / h,
+        not_mean=(k > 2.5 / min(h, w)) & (kx > 2.5 / w),
+        ring=ring,
+        by_ring=np.argsort(ring[tested], kind="stable"),
+        stops=np.cumsum(np.bincount(ring[tested], minlength=n_rings))[:-1],
     )
-    medians = [np.median(part) if len(part) >= 12 else np.inf for part in parts]
-    return np.array(medians)[ring]
+
+
+def _median_by_radius(power, grid):
+    """Median power of a ring at every pixel; infinite in too small rings."""
+    rings = np.split(power[grid.tested][grid.by_ring], grid.stops)
+    medians = [_median(ring) if len(ring) >= 12 else np.inf for ring in rings]
+    return np.array(medians)[grid.ring]
+
+
+def _median(values):
+    """Median along the last axis: `np.median` takes several times as long."""
+    n = values.shape[-1]
+    values = np.sort(values)
+    return (values[..., (n - 1) // 2] + values[..., n // 2]) / 2
+
+
+def _power_of_summits(power, excess, peak):
+    """Excess in the 3 x 3 pixels around each local maximum of the peaks."""
+    rows, columns = np.nonzero(peak)  # never at the sides of the spectrum
+    steps = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1)])
+    rows, columns = rows[:, None] + steps[:, 0], columns[:, None] + steps[:, 1]
+    around = power[rows % len(power), columns]
+    summit = around[:, 4] == around.max(axis=1)
+    excess = np.pad(excess, ((1, 1), (0, 0)))
+    return excess[rows + 1, columns][summit].sum(axis=1)
 
 
 def choose_factor(frame, frequencies, sigmas, pixel_size=None):
