@@ -182,13 +182,37 @@ def network_turn():
     >>> with network_turn():
     ...     pass  # run a network here
     """
+    return _network_limits()[0]
+
+
+def network_queue():
+    """Context in which a thread may prepare frames for a network, and finish them.
+
+    There is room for one thread more than may run the network at a time, so
+    that it never waits for frames, and no more of them are in memory.
+
+    Returns
+    -------
+    threading.Semaphore
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance.lazy import network_queue, network_turn
+    >>> with network_queue():
+    ...     with network_turn():
+    ...         pass  # run a network here
+    """
+    return _network_limits()[1]
+
+
+def _network_limits():
     global _turns
     with _turns_lock:
         if _turns is None:
             import torch
 
-            turns = _count_cores() // torch.get_num_threads()
-            _turns = threading.BoundedSemaphore(max(1, turns))
+            turns = max(1, _count_cores() // torch.get_num_threads())
+            _turns = tuple(threading.BoundedSemaphore(n) for n in (turns, turns + 1))
         return _turns
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hyperspy_stem_enhance import _blocks, lazy
-from hyperspy_stem_enhance.lazy import map_frames, network_turn
+from hyperspy_stem_enhance.lazy import map_frames, network_queue, network_turn
 
 CHUNKS = [
     (2, 3, 20, 24),
@@ -427,8 +427,11 @@ class TestNetworkTurn:
     @pytest.mark.parametrize(
         ("cores", "threads", "most"), [(4, 4, 1), (4, 2, 2), (2, 4, 1)]
     )
+    @pytest.mark.parametrize(
+        ("context", "more"), [(network_turn, 0), (network_queue, 1)]
+    )
     def test_callers_times_threads_fit_the_cores(
-        self, monkeypatch, cores, threads, most
+        self, monkeypatch, cores, threads, most, context, more
     ):
         torch = pytest.importorskip("torch")
         monkeypatch.setattr(lazy, "_turns", None)
@@ -440,11 +443,11 @@ class TestNetworkTurn:
 
         def call():
             nonlocal inside, peak
-            with network_turn():
+            with context():
                 with lock:
                     inside += 1
                     peak = max(peak, inside)
-                    if inside == most:
+                    if inside == most + more:
                         full.set()
                 full.wait(5)
                 with lock:
@@ -455,4 +458,4 @@ class TestNetworkTurn:
             caller.start()
         for caller in callers:
             caller.join()
-        assert peak == most
+        assert peak == most + more

@@ -276,14 +276,15 @@ def _run(network, device, stacks, channels, flips):
 
 
 def _run_batch(network, device, tiles, channels):
-    """Run tiles (n, h, w); in halves where a device's memory is too small."""
+    """Run tiles (n, h, w) in turn; in halves where a device has too little memory."""
     import torch
 
+    from ..lazy import network_turn
     from ..models.devices import free_memory, is_out_of_memory
     from ..models.inference import run_outputs
 
     try:
-        with torch.inference_mode():
+        with network_turn(), torch.inference_mode():
             batch = torch.from_numpy(np.ascontiguousarray(tiles[:, None])).to(device)
             return run_outputs(network, batch, channels).float().cpu().numpy()
     except RuntimeError as error:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from hyperspy_stem_enhance._blocks import SetupError
-from hyperspy_stem_enhance.lazy import network_turn
+from hyperspy_stem_enhance.lazy import network_queue
 from hyperspy_stem_enhance.signals import _checks
 
 _logger = logging.getLogger(__name__)
@@ -221,10 +221,10 @@ def enhance_parts(parts, model, mode, device, contrast="bright", **options):
 
 @contextmanager
 def _network(model, mode, device):
-    """Wait for a turn with a network; errors of its loading blame no frame."""
+    """Wait for a place with a network; errors of its loading blame no frame."""
     from hyperspy_stem_enhance.models import registry
 
-    with network_turn():
+    with network_queue():
         try:
             registry.load_for_use(model, mode, device)
         except ValueError as error:

@@ -1,9 +1,13 @@
 """Devices by stand-ins: no test machine has a GPU."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
 
+from hyperspy_stem_enhance import lazy
 from hyperspy_stem_enhance.enhance import run
 from hyperspy_stem_enhance.models import registry
 from hyperspy_stem_enhance.models.devices import best_device, why_unfit
@@ -54,6 +58,29 @@ def test_other_errors_are_not_taken_for_too_little_memory(tiles):
     with pytest.raises(RuntimeError, match="illegal"):
         run._run_batch(network, "cpu", tiles, [0])
     assert network.seen == [7]
+
+
+def test_a_network_is_run_by_one_thread_after_another(monkeypatch):
+    monkeypatch.setattr(lazy, "_turns", None)
+    monkeypatch.setattr(lazy, "_count_cores", torch.get_num_threads)
+    inside, peak = 0, 0
+
+    def network(x):
+        nonlocal inside, peak
+        inside += 1
+        peak = max(peak, inside)
+        time.sleep(0.02)
+        inside -= 1
+        return x
+
+    tiles = np.ones((1, 16, 16), np.float32)
+    with ThreadPoolExecutor(4) as pool:
+        calls = [
+            pool.submit(run._run_batch, network, "cpu", tiles, [0]) for _ in "four"
+        ]
+        for call in calls:
+            np.testing.assert_array_equal(call.result()[:, 0], tiles)
+    assert peak == 1
 
 
 def test_gpus_go_before_the_processor(monkeypatch):
