@@ -206,6 +206,14 @@ def _add_enhance(commands):
         help="output of the network, where it has several (default: %(default)s)",
     )
     enhance.add_argument(
+        "--neighbours",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of HRTEM movies: average each frame with the N before and the N after it "
+        "first (default: each by itself)",
+    )
+    enhance.add_argument(
         "--keep-background",
         action="store_true",
         help="keep what is smooth and slow beside the columns",

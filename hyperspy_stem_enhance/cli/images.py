@@ -65,6 +65,7 @@ class _Enhance(_Network):
 
     def __init__(self, options):
         super().__init__(options)
+        _check_neighbours(options)
         check_formats(options.format, options.table)
         self.endings = [f"_{options.output}.{options.format}"]
         if options.detect:
@@ -78,11 +79,25 @@ class _Enhance(_Network):
             "output": options.output,
             "keep_background": options.keep_background,
         }
+        if options.neighbours:
+            enhancement["neighbours"] = options.neighbours
         if not options.detect:
             enhanced = enhance_by_mode(signal, **enhancement, lazy_output=True)
             return [ImageSink(enhanced)]
         enhanced, atoms = enhance_and_detect(signal, enhancement, self._detection)
         return [ImageSink(enhanced), AtomSink(atoms)]
+
+
+def _check_neighbours(options):
+    from ..enhance.neighbours import check_neighbours
+
+    # How many axes there are is told by each file
+    check_neighbours(options.neighbours, navigation_dimension=1)
+    if options.neighbours and options.mode != "HRTEM":
+        raise ValueError(
+            f"--neighbours {options.neighbours} belongs to --mode HRTEM, not to "
+            f"--mode {options.mode}; leave it out"
+        )
 
 
 class _Detect(_Network):

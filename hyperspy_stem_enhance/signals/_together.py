@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hyperspy_stem_enhance.enhance.neighbours import average_neighbours
 from hyperspy_stem_enhance.lazy import map_frames
 from hyperspy_stem_enhance.signals import _workers
 
@@ -17,7 +18,8 @@ def enhance_and_detect(signal, enhancement, detection):
     enhancement, detection : dict
         Arguments of `enhance_by_mode` and of `detect_atoms`; both with
         ``model``, ``mode`` and ``device``, and with the same ``contrast``
-        if any.
+        if any. Frames that are averaged with ``neighbours`` are so for
+        both.
 
     Returns
     -------
@@ -27,6 +29,11 @@ def enhance_and_detect(signal, enhancement, detection):
         every frame once, and the network works on it once.
     """
     enhanced = enhance_by_mode(signal, **enhancement, lazy_output=True)
+    enhancement = dict(enhancement)
+    neighbours = enhancement.pop("neighbours", 0)
+    if neighbours:
+        averaged = average_neighbours(signal.data, neighbours)
+        signal = signal._deepcopy_with_new_data(averaged)
     atoms = signal.detect_atoms(**detection, lazy_output=True)
     if not _enhances(signal, detection):
         return enhanced, atoms
@@ -73,7 +80,8 @@ def enhance_by_mode(signal, mode, contrast="bright", **arguments):
     mode : {"HAADF", "BF", "HRTEM"}
     contrast : {"bright", "dark"}
     **arguments
-        That `enhance_sfin` and `enhance_scgn` have in common.
+        That `enhance_sfin` and `enhance_scgn` have in common, and those
+        of the one that is taken.
 
     Returns
     -------

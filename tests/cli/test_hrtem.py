@@ -5,7 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hyperspy_stem_enhance.cli import main
+from hyperspy_stem_enhance.cli import main, stream
+from hyperspy_stem_enhance.enhance.neighbours import average_neighbours
 from hyperspy_stem_enhance.noise.parameters import parameter_names
 from hyperspy_stem_enhance.simulate import draw_scene, make_dataset
 
@@ -49,6 +50,30 @@ class TestNetwork:
         table = pd.read_csv(out / "movie_atoms.csv")
         assert len(table) == expected.n_atoms.sum()
 
+    @pytest.mark.parametrize("frames_per_chunk", [1, 3])
+    def test_neighbours_across_chunks(
+        self, frames_per_chunk, out, tmp_path, monkeypatch
+    ):
+        monkeypatch.setattr(stream, "UNIT_BYTES", 4 * 48 * 56 * frames_per_chunk)
+        scenes = [draw_scene(3, i, (48, 56), "HRTEM", "published") for i in range(7)]
+        s = hs.signals.Signal2D(np.stack([scene.noisy for scene in scenes]))
+        s.data[4] = np.nan
+        path = tmp_path / "long.hspy"
+        s.save(path, chunks=(frames_per_chunk, 48, 56))
+        expected = s.enhance_scgn(neighbours=2)
+        averaged = s._deepcopy_with_new_data(average_neighbours(s.data, 2))
+        atoms = averaged.detect_atoms(mode="HRTEM")
+        assert run("enhance", path, out, "--neighbours", "2", "--detect") == 0
+        enhanced = hs.load(out / "long_enhanced.hspy")
+        tolerance = 1e-4 * np.nanmax(expected.data)
+        np.testing.assert_allclose(enhanced.data, expected.data, atol=tolerance)
+        assert np.isnan(enhanced.data).all(axis=(1, 2)).tolist() == [
+            index == 4 for index in range(7)
+        ]
+        assert enhanced.metadata.STEM_enhance.enhance_scgn.neighbours == 2
+        found = hs.load(out / "long_atoms.hspy")
+        np.testing.assert_array_equal(found.n_atoms, atoms.n_atoms)
+
     def test_a_run_is_repeated_from_its_settings(self, movie, out, tmp_path):
         assert run("enhance", movie, out, "--contrast", "dark") == 0
         again = tmp_path / "again"
@@ -56,6 +81,19 @@ class TestNetwork:
         assert main(["enhance", *config]) == 0
         first, second = (hs.load(f / "movie_enhanced.hspy") for f in (out, again))
         np.testing.assert_array_equal(second.data, first.data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--neighbours", "1"), "--neighbours 1 belongs to --mode HRTEM"),
+        ((*HRTEM, "--neighbours=-1"), "neighbours=-1 is not a number of frames"),
+    ],
+)
+def test_neighbours_that_cannot_be(arguments, message, movie, out, capsys):
+    assert main(["enhance", str(movie), "--out", str(out), *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not out.exists()
 
 
 def test_contrast_without_hrtem_is_refused(movie, out, capsys):
