@@ -7,9 +7,9 @@ are judged by the noise of the raw image where it is given.
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import map_coordinates, maximum_filter
 
-from ..enhance.normalise import normalise_frame
+from ..enhance.normalise import local_mean, normalise_frame, single_electron
 from ..noise.parameters import check_mode
 from .candidates import (
     MODEL_ERROR,
@@ -24,12 +24,13 @@ from .peaks import estimate_width
 from .refine import GaussianFit, render_gaussians
 from .refinement import REFINED_NAMES, refine_positions
 from .significance import (
+    fill_missing,
     measure_false_rate,
     measure_noise,
     measure_row_noise,
     measure_significance,
 )
-from .sparse import as_gaussian, measure_skewness
+from .sparse import as_gaussian, count_significance, measure_skewness
 
 # Columns above this part of the strong ones are no ripple of a network.
 _STRONG = 0.08
@@ -46,6 +47,8 @@ _RAW_ERROR, _NETWORK_ERROR = 1.2, 0.05
 # The raw image is asked above this significance, and believed up to this part of the
 # width.
 _CLEAR, _FARTHEST = 15.0, 0.4
+# Single electrons are counted within this many widths, in so many rounds.
+_AROUND, _ROUNDS = 16.0, 4
 # Maxima of a filtered image are looked at from this significance on.
 _LEAST = 2.0
 
@@ -133,6 +136,7 @@ def _find_evidence(enhanced, raw, probability):
     else:
         left = residual(raw, fit)
         seen = measure_significance(left, fit, width, MODEL_ERROR * strong)
+        seen = np.minimum(seen, _seen_in_counts(raw, left, fit, width))
         seen = _doubt_parts(seen, fit, width)
         known["raw_rate"] = _false_rate(seen, fit, width, left)
     if probability is not None:
@@ -180,6 +184,32 @@ def _find_classically(raw):
     evidence = describe_evidence(fit, width, strong, raw_rate=rate)
     fit = _place_on_raw(raw, fit, width, seen)
     return Candidates(fit, width, seen), evidence
+
+
+def _seen_in_counts(raw, left, fit, width):
+    """Significance in an image of single electrons; infinite in others.
+
+    Electrons are few where most pixels have none. Those that fall anywhere
+    are at first all of them, then what sure columns leave over.
+    """
+    filled = fill_missing(raw, 4.0)
+    filled = filled - np.median(filled)
+    electron = single_electron(filled)
+    if electron <= 0:
+        return np.full(len(fit), np.inf)
+    heights = measure_significance(left, fit, width, noise=np.ones_like(filled))
+    around = _AROUND * width
+    least = 1 / (2 * np.pi * around**2)
+    seen, sure = np.inf, np.zeros(len(fit), bool)
+    for _ in range(_ROUNDS):
+        rest = residual(filled, fit.select(sure)) / electron
+        rate = np.maximum(local_mean(rest, reach=around / 8), least)
+        rate = map_coordinates(rate, positions(fit).T, order=1, mode="nearest")
+        seen = count_significance(heights / electron, rate, width)
+        before, sure = sure, _false_rate(seen, fit, width, raw) < _FEW
+        if (sure == before).all():
+            break
+    return seen
 
 
 def _doubt_parts(significance, fit, width):

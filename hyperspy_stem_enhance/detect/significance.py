@@ -266,15 +266,20 @@ def row_differences(image, width):
     Along the rows filtered as the height is, so that noise correlated in
     them counts as there; columns wider than a pixel leave next to nothing.
     """
-    steps = np.arange(-np.ceil(4 * width), np.ceil(4 * width) + 1)
-    near, around = (np.exp(-((steps / w) ** 2) / 2) for w in (width, _AROUND * width))
-    near, around = near / near.sum(), around / around.sum()
-    kernel = (np.outer(near, near) - np.outer(around, around)) / _GAIN
-    along = kernel[len(steps) // 2]
+    kernel = height_kernel(width)
+    along = kernel[len(kernel) // 2]
     filtered = correlate1d(fill_missing(image, width), along, axis=1, mode="nearest")
     differences = correlate1d(filtered, _FOURTH, axis=0, mode="nearest")
     gain = np.linalg.norm(along) * np.linalg.norm(_FOURTH)
     return differences * (np.linalg.norm(kernel) / gain)
+
+
+def height_kernel(width):
+    """Kernel of :func:`filter_heights`, cut off at four widths."""
+    steps = np.arange(-np.ceil(4 * width), np.ceil(4 * width) + 1)
+    near, around = (np.exp(-((steps / w) ** 2) / 2) for w in (width, _AROUND * width))
+    near, around = near / near.sum(), around / around.sum()
+    return (np.outer(near, near) - np.outer(around, around)) / _GAIN
 
 
 def _local_sd(heights, side):

@@ -6,7 +6,7 @@ than in Gaussian noise, by far where a column holds hardly one.
 
 import numpy as np
 
-from .significance import fill_missing
+from .significance import fill_missing, height_kernel
 
 # Second differences between rows: their sums of squares and of cubes.
 _SQUARES, _CUBES = 6.0, 6.0
@@ -14,6 +14,8 @@ _SQUARES, _CUBES = 6.0, 6.0
 # the sum of its cubes over that of its squares to the power of 1.5.
 _LEFT = 2 / (3 * np.sqrt(np.pi))
 _TINY = 1e-300
+# Tilts at which the distribution of counts is tabulated, over the kernel's top.
+_TILTS = np.concatenate([[0], np.geomspace(1e-2, 60, 80)])
 
 
 def measure_skewness(image):
@@ -88,3 +90,44 @@ def as_gaussian(significance, skewness, width):
         return significance
     root = np.cbrt(np.maximum(skewness * significance / 2 + 1, 0))
     return 6 / skewness * (root - 1) + skewness / 6
+
+
+def count_significance(heights, rate, width):
+    """Significance in Gaussian noise of heights that single electrons have.
+
+    Parameters
+    ----------
+    heights : numpy.ndarray, shape (n,)
+        From :func:`.significance.filter_heights`, in electrons per pixel.
+    rate : numpy.ndarray, shape (n,)
+        Electrons per pixel that fall there by chance, above zero.
+    width : float
+        Sigma in pixels of the filter that the heights were read with.
+
+    Returns
+    -------
+    numpy.ndarray of float64, shape (n,)
+        The height over its SD where there are many electrons, less where
+        there are few; zero where the height is not above zero.
+
+    Notes
+    -----
+    Heights are sums of counts weighted by the filter. The chance of one is
+    that of the saddlepoint approximation, in Gaussian terms the signed root
+    of twice the likelihood ratio (Daniels, Ann. Math. Stat. 25, 1954, 631;
+    Lugannani and Rice, Adv. Appl. Probab. 12, 1980, 475).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> heights = np.array([0.2, 0.2])
+    >>> count_significance(heights, np.array([0.01, 1.0]), 1.5).round(2)
+    array([2.51, 0.48])
+    """
+    kernel = height_kernel(width).ravel()
+    tilts = _TILTS / kernel.max()
+    tilted = np.exp(tilts[:, None] * kernel)
+    mean = tilted @ kernel
+    ratio = 2 * (tilts * mean - np.sum(tilted - 1, axis=1))
+    root = np.sqrt(np.maximum(ratio, 0))
+    return np.sqrt(rate) * np.interp(np.maximum(heights, 0) / rate, mean, root)

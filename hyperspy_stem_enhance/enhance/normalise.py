@@ -19,6 +19,7 @@ _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
 _HOT = 12.0  # local SDs above which a lone pixel is called hot
 _MOST_HOT = 0.004  # of the pixels: single electrons stand out too, where they are few
+_ELECTRONS = 5.0  # so many times what most pixels with any signal have is hot
 _HELD = (1e-34, 1e34)  # largest values that float32 holds, with what is made of them
 _SQUARED = (1e-12, 1e14)  # those whose squares it holds as well
 _FLOOR = 0.02  # of the root mean square of the frame: keeps flat areas flat
@@ -93,9 +94,11 @@ def normalise_frame(frame, mode="HAADF"):
         values[~finite] = 0
     unit = _unit(values)
     values = (values / unit).astype(np.float32)
+    electron = abs(single_electron(values))
     deviation, scale = _standardise(values, weights)
     for _ in range(2):  # a very hot pixel hides lesser ones beside it
         hot = _lone_pixels(deviation, scale)
+        hot = hot[np.abs(values[tuple(hot.T)]) > _ELECTRONS * electron]
         if not 0 < len(hot) <= _MOST_HOT * values.size:
             break
         mended = values.copy()
@@ -178,6 +181,30 @@ def columns_of_eight_bit(output, mode="HAADF"):
     if mode == "BF":
         output = 255 - output
     return output - np.quantile(output, 0.01).astype(np.float32)
+
+
+def single_electron(values):
+    """What one electron adds to a pixel, where most pixels have none.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        An image less its median.
+
+    Returns
+    -------
+    float
+        The median of what is not zero; zero where that is most of the
+        pixels, and in an image of one value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> single_electron(40 * np.array([0, 0, 0, 1, 0, 2, 0, 1]))
+    40.0
+    """
+    lit = values[values != 0]
+    return float(np.median(lit)) if 0 < lit.size < values.size / 2 else 0.0
 
 
 def _noise_between_rows(values):

@@ -18,6 +18,7 @@ _STRONGEST = 12  # peaks that hold most of the power of a lattice
 _NEARLY_ALL = 0.98  # of the power, below the finest frequency
 _FINEST = 0.16  # cycles per pixel that an image is not shrunk beyond
 _TYPICAL_SIGMA = 0.045  # nm: columns and atoms under an aberration-corrected probe
+_FEWEST = 0.02  # pixels with electrons: a lattice to be enlarged has more of them
 _STEPS = 4  # factors are whole powers of 2 ** (1 / 4): a movie keeps its own
 _LIMITS = (1 / 16, 4.0)
 
@@ -173,8 +174,9 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
         middle = 2 / (1 / low + 1 / high) if low else low
         factor = _factor(typical, frequencies, middle)
         if factor < 1:
-            factor = min(1.0, max(factor, _in_steps(finest / _FINEST)))
-        return factor
+            return min(1.0, max(factor, _in_steps(finest / _FINEST)))
+        # So few electrons would become columns themselves
+        return factor if np.mean(frame != np.median(frame)) > _FEWEST else 1.0
     if pixel_size is None:
         return 1.0
     narrowest, widest = sigmas

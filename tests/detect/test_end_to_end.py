@@ -156,3 +156,26 @@ def test_threshold_keeps_the_sure_ones():
 def test_bad_input_is_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         detect_columns(**arguments)
+
+
+def test_columns_of_three_electrons_are_found():
+    # Columns of one pixel's width, far apart, on no background
+    y, x = np.mgrid[20:230:23, 20:230:23]
+    true = np.stack([y.ravel(), x.ravel()], axis=1) + 0.3
+    image = render_columns(true, np.ones(len(true)), np.ones(len(true)), (250, 250))
+    frame = np.random.default_rng(0).poisson(0.5 * image).astype(np.float32)
+    enhanced, dots = enhance_frames(frame[None], output=("enhanced", "detection"))
+    found = detect_columns(enhanced[0], frame, probability=dots[0])
+    # 0.18 of the columns have one electron or none
+    assert score(found, true).recall > 0.65
+    assert score(found, true).precision > 0.97
+
+
+@pytest.mark.parametrize("rate", [0.001, 0.01, 0.1])
+def test_no_column_in_single_electrons_that_fall_anywhere(rate):
+    found = 0
+    for seed in range(2):
+        frame = np.random.default_rng(seed).poisson(rate, (250, 250)).astype(np.float32)
+        enhanced, dots = enhance_frames(frame[None], output=("enhanced", "detection"))
+        found += len(detect_columns(enhanced[0], frame, probability=dots[0]))
+    assert found <= 1

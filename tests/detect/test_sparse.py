@@ -2,14 +2,20 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from hyperspy_stem_enhance.detect.columns import detect_classically
 from hyperspy_stem_enhance.detect.peaks import local_maxima
 from hyperspy_stem_enhance.detect.significance import (
     _noise_maxima_density,
     filter_heights,
+    height_kernel,
 )
-from hyperspy_stem_enhance.detect.sparse import as_gaussian, measure_skewness
+from hyperspy_stem_enhance.detect.sparse import (
+    as_gaussian,
+    count_significance,
+    measure_skewness,
+)
 
 
 @pytest.mark.parametrize("mean", [0.1, 0.5, 2.0])
@@ -51,3 +57,19 @@ def test_hardly_an_atom_in_counts_without_any(mean):
         for rng in (np.random.default_rng([3, k]) for k in range(4))
     ]
     assert sum(found) <= 4  # as Gaussian noise they are 20 and more
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.3, 5.0])
+def test_significance_of_counts_tells_how_often_noise_is_as_high(rate):
+    counts = np.random.default_rng(3).poisson(rate, (700, 700)).astype(float)
+    heights = filter_heights(counts, 1.5).ravel()
+    seen = count_significance(heights, np.full(heights.size, rate), 1.5)
+    for level in (1.5, 2.5, 3.2):
+        expected = norm.sf(level) * heights.size
+        assert 0.4 * expected < np.sum(seen > level) < 1.6 * expected
+
+
+def test_many_counts_are_gaussian():
+    sd = np.linalg.norm(height_kernel(2.0)) * np.sqrt(1e4)
+    seen = count_significance(np.array([-1.0, 3 * sd, 8 * sd]), np.full(3, 1e4), 2.0)
+    np.testing.assert_allclose(seen, [0, 3, 8], rtol=0.02, atol=1e-6)

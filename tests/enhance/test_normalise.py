@@ -67,10 +67,20 @@ def test_hot_and_dead_pixels_are_replaced(lattice, value):
     assert np.abs(normalise_frame(spoiled).values).max() < 6
 
 
-def test_single_electrons_are_not_hot_pixels(rng):
-    counts = rng.poisson(0.02, (128, 128))
+@pytest.mark.parametrize("rate", [0.003, 0.006, 0.02])
+def test_single_electrons_are_not_hot_pixels(rate, rng):
+    counts = rng.poisson(rate, (128, 128))
     values = normalise_frame(counts).values
     assert values[counts > 0].min() > 3
+
+
+def test_hot_pixels_among_single_electrons_are_replaced(rng):
+    counts = rng.poisson(0.006, (128, 128))
+    spoiled = counts.copy()
+    spoiled[30, 40] = spoiled[100, 90] = 60
+    repaired = normalise_frame(spoiled).repaired
+    assert repaired[30, 40] == repaired[100, 90] == 0
+    assert (repaired == spoiled).sum() >= spoiled.size - 2
 
 
 def test_small_bright_atom_is_not_a_hot_pixel():

@@ -83,6 +83,17 @@ def test_factor_leads_into_the_range_and_is_one_inside():
     assert choose_factor(draw_lattice(16, 256)[0], *SERVED) == 1
 
 
+def test_a_few_electrons_are_not_enlarged(rng):
+    y, x = np.mgrid[10:240:23, 10:240:23]
+    points = np.stack([y.ravel(), x.ravel()], axis=1)
+    image = render_columns(points, np.ones(100), np.ones(100), (240, 240))
+    factors = [
+        choose_factor(rng.poisson(0.5 * image), (0.045, 0.115), (1.2, 12))
+        for _ in range(6)
+    ]
+    assert factors == [1.0] * 6
+
+
 def test_fine_detail_of_a_wide_lattice_is_not_lost():
     """Dumbbells far apart: their two columns must stay two."""
     y, x = np.mgrid[:14, :14]
