@@ -21,6 +21,7 @@ from .usable import usable_pixels
 
 METHODS = ("unbiased", "paper")
 FAST_AXES = ("x", "y")
+_HELD = (1e-70, 1e70)  # values whose fourth powers float64 holds
 
 __all__ = [
     "CalibrationResult",
@@ -210,6 +211,7 @@ def _calibrate(image, mode, method, fast_axis, atom_free, curves):
         image = np.ascontiguousarray(image.T)
         labels = None if labels is None else np.ascontiguousarray(labels.T)
     pixels = usable_pixels(image)
+    _check_range(image, pixels)
     if pixels.scale == 0:
         return empty_result(mode, f"the image is constant ({pixels.offset:g})")
     if mode == "HRTEM":
@@ -218,6 +220,21 @@ def _calibrate(image, mode, method, fast_axis, atom_free, curves):
         result = _estimate_scanned(image, pixels, mode, method, curves)
     result = replace(result, notes=tuple(result.checks.notes(mode=mode).values()))
     return result.rescaled(pixels.scale, pixels.offset)
+
+
+def _check_range(image, pixels):
+    """Raise where squares of variances would leave what float64 holds."""
+    if image.dtype.kind != "f":
+        return
+    finite, middle = np.isfinite(image), pixels.offset
+    ends = (end(image, where=finite, initial=middle) for end in (np.min, np.max))
+    largest = 2 * max(abs(float(end) / 2 - middle / 2) for end in ends)
+    if largest and not _HELD[0] < largest < _HELD[1]:
+        raise ValueError(
+            f"its values differ from their median by up to {largest:.3g}, whose powers "
+            "float64 does not hold; leave out single pixels of such values, or bring "
+            f"all to a range between {_HELD[0]:g} and {_HELD[1]:g} by a factor."
+        )
 
 
 def _estimate_scanned(image, pixels, mode, method, curves):

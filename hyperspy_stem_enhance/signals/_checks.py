@@ -166,23 +166,22 @@ def describe_defects(frame):
     >>> describe_defects(image)["hot"]
     '1 pixel far outside the range of all others'
     """
+    from hyperspy_stem_enhance.noise.checks import check_pixels
     from hyperspy_stem_enhance.noise.usable import usable_pixels
 
-    finite = frame[np.isfinite(frame)].astype(np.float64)
-    low, high = np.quantile(finite, [0.001, 0.999])
-    # So far that they squeeze the grey levels of everything else; and not
-    # two electrons in a pixel where there is one in a thousand
-    far = np.abs(finite - (low + high) / 2) > 3 * (high - low)
-    hot = np.count_nonzero(far) if high > low else 0
+    found = check_pixels(frame, usable_pixels(frame))
     defects = {}
-    if hot:
-        pixels = "pixel" if hot == 1 else "pixels"
-        defects["hot"] = f"{hot} {pixels} far outside the range of all others"
-    found = usable_pixels(frame)
-    if np.any(found.finite & ~found.usable):
-        at_ends = np.mean((finite == finite.min()) | (finite == finite.max()))
+    if found["hot_pixels"]:
+        pixels = "pixel" if found["hot_pixels"] == 1 else "pixels"
+        defects["hot"] = (
+            f"{found['hot_pixels']} {pixels} far outside the range of all others"
+        )
+    at_ends = found["clipped_low"] + found["clipped_high"]
+    if at_ends > 0:
+        few = at_ends < 0.0005  # what would be called 0.0%
+        share = f"{at_ends * frame.size:.0f}" if few else f"{at_ends:.1%}"
         defects["clipped"] = (
-            f"{at_ends:.1%} of its pixels at the ends of the detector's range "
+            f"{share} of its pixels at the ends of the detector's range "
             "(saturated, or cut off at the lowest value)"
         )
     return defects

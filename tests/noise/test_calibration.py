@@ -261,6 +261,28 @@ def test_bad_arguments_are_named(rng, arguments, error, match):
         calibrate_image(**arguments)
 
 
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("unit", [1e-310, 1e-80, 1e100, -1e150, 1e306])
+def test_values_whose_powers_float64_does_not_hold_are_refused(rng, unit, method):
+    with pytest.raises(ValueError, match="bring all to a range"):
+        calibrate_image(unit * rng.normal(0, 1, (48, 48)), method=method)
+
+
+@pytest.mark.parametrize("value", [1e300, -1e300])
+def test_single_pixels_beyond_all_limits_are_named(rng, value):
+    image = rng.normal(100, 5, (48, 48))
+    image[20, 30] = value
+    with pytest.raises(ValueError, match="leave out single pixels"):
+        calibrate_image(image)
+
+
+@pytest.mark.parametrize("unit", [1e-60, 1e60])
+def test_values_of_any_other_unit(simulate, unit):
+    image, *_ = simulate("HAADF", 0)
+    expected, found = (calibrate_image(image * u).levels for u in (1, unit))
+    assert found.noise_sd / expected.noise_sd == pytest.approx(unit, rel=1e-3, abs=0)
+
+
 def test_frames_must_be_three_dimensional(rng):
     with pytest.raises(ValueError, match=r"image\[np.newaxis\]"):
         calibrate_frames(rng.normal(size=(32, 32)))

@@ -181,6 +181,20 @@ class TestReported:
     def test_few_electrons_are_no_defect(self, rng, dose):
         assert describe_defects(rng.poisson(dose, (128, 128))) == {}
 
+    def test_a_share_that_rounds_to_zero_is_a_number(self, rng):
+        image = rng.normal(100, 5, (400, 400))
+        image[:5, :5] = 200.0
+        clipped = describe_defects(image)["clipped"]
+        assert clipped.startswith("25 of its pixels at the ends")
+
+    def test_hot_pixels_are_not_the_end_of_the_range(self, rng):
+        image = np.minimum(rng.normal(100, 5, (64, 64)), 103)
+        image[30, 30] = 1e4
+        share = np.mean(image == 103)
+        found = describe_defects(image)
+        assert found["clipped"].startswith(f"{share:.1%} of its pixels")
+        assert found["hot"].startswith("1 pixel far")
+
     def test_real_images_have_no_hot_pixels(self, data_dir):
         for name in ("abf/atomap_test_ADF_cropped.hdf5", "haadf/16_STOimage_1.ser"):
             reader = {"file_format": "HSPY"} if name.endswith("hdf5") else {}
