@@ -176,7 +176,8 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
         if factor < 1:
             return min(1.0, max(factor, _in_steps(finest / _FINEST)))
         # So few electrons would become columns themselves
-        return factor if np.mean(frame != np.median(frame)) > _FEWEST else 1.0
+        few = factor > 1 and np.mean(frame != np.median(frame)) <= _FEWEST
+        return 1.0 if few else factor
     if pixel_size is None:
         return 1.0
     narrowest, widest = sigmas
