@@ -4,7 +4,8 @@ Simulated images that training never saw: another seed, half of the frames
 from structures held out of training.  Every classical filter gets its best
 parameters for every single image, chosen by the truth; below, it is also
 given a background removal and the linear fit to the truth that suit it
-best, which no user could choose.  The network runs once, as it is.
+best, which no user could choose.  The network runs as it is, once or on the image and
+its mirror images.
 
     python benchmarks/enhancement.py [--images 100] [--noise published] [--network]
 
@@ -37,6 +38,7 @@ CLASSICAL = {
     "total variation": FILTERS["total variation"],
     "ABSF": FILTERS["ABSF"],
 }
+NETWORK = {"sfin-fast": {}, "sfin-fast, self-ensemble": {"self_ensemble": True}}
 
 
 def best_of(images, truth):
@@ -54,14 +56,15 @@ def measure(mode, noise, n_images, classical):
         if not scene.clean.any():  # nothing to enhance: see noise_only.py
             continue
         truth = reference(scene, mode)
-        enhanced = enhance_frames(scene.noisy[None], mode=mode)[0]
-        own = scene.background.max() - enhanced if mode == "BF" else enhanced
         frame = {"input": best_of([scene.noisy], truth)}
         for name, candidates in classical.items():
             filtered = list(candidates(scene.noisy.astype(float)))
             frame[name] = best_of(filtered, truth)
             frame[f"{name}, assisted"] = best_of(assisted(filtered, truth), truth)
-        frame["sfin-fast"] = best_of([own], truth)
+        for label, options in NETWORK.items():
+            enhanced = enhance_frames(scene.noisy[None], mode=mode, **options)[0]
+            own = scene.background.max() - enhanced if mode == "BF" else enhanced
+            frame[label] = best_of([own], truth)
         for name, pair in frame.items():
             scores.setdefault(name, []).append(pair)
         if len(scores["input"]) == n_images:

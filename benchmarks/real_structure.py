@@ -173,10 +173,12 @@ def methods(noisy, truth, model):
         )
         yield label, candidates[best]
     yield "enhance_sfin", enhance_frames(noisy[None], model)[0]
-    yield (
-        "enhance_sfin, background kept",
-        enhance_frames(noisy[None], model, keep_background=True)[0],
-    )
+    kept = {"keep_background": True}
+    for label, options in (
+        ("background kept", kept),
+        ("the same, self-ensemble", {**kept, "self_ensemble": True}),
+    ):
+        yield f"enhance_sfin, {label}", enhance_frames(noisy[None], model, **options)[0]
 
 
 def main():
