@@ -1,12 +1,14 @@
 """Speed and memory of enhancement, as ratios measured side by side in one run.
 
     python benchmarks/inference.py [network] [stack] [memory] [tiles] [frame] [seams]
-        [import]
+        [import] [--model scgn]
 
 Without a name all parts are run.  Each ratio is the median over rounds in
 which both sides take turns, so that a change of the machine's load meets
-both.  "The plain module" is `models.sfin.SFIN`, the published layers run one
-by one; weights of the full network are random, which costs the same.
+both.  "The plain module" is `models.sfin.SFIN` (or `models.scgn.SCGN`), the
+published layers run one by one; weights of the full network are random, which
+costs the same.  With ``--model scgn`` network, stack, memory and frame are those
+of HRTEM images; the other parts are of `sfin-fast` alone.
 """
 
 import argparse
@@ -22,8 +24,11 @@ import torch
 from hyperspy_stem_enhance.enhance.tiling import OVERLAP, TILE, tile_starts
 from hyperspy_stem_enhance.models import SFIN, load_model
 from hyperspy_stem_enhance.models.inference import InferenceNetwork
+from hyperspy_stem_enhance.models.scgn import SCGN
 
 SEED = 90_251
+# Of each name: the plain module, and the mode that is enhanced by it
+NETWORKS = {"sfin": (SFIN, "HAADF"), "scgn": (SCGN, "HRTEM")}
 _SHIFT = (TILE - OVERLAP) // 2  # half of what separates neighbouring tiles
 
 
@@ -42,20 +47,20 @@ def compare(plain, fast, rounds):
     return ratio, *(median(column) for column in zip(*times, strict=True))
 
 
-def measure_networks(rounds):
+def measure_networks(rounds, name):
     """Inference forms against the plain module; one output, as enhancement asks for."""
     torch.manual_seed(SEED)
-    full, small = SFIN().eval(), load_model("sfin-fast")
+    full, small = NETWORKS[name][0]().eval(), load_model(f"{name}-fast")
     fast_full, fast_small = InferenceNetwork(full), InferenceNetwork(small)
     print(
-        "\n| network | batch of 256² | plain `sfin` | this | times as fast | "
+        f"\n| network | batch of 256² | plain `{name}` | this | times as fast | "
         "difference from its plain module |\n|---|---|---|---|---|---|"
     )
     for batch in (1, 8):
         x = torch.randn(batch, 1, 256, 256)
-        for name, fast, module in (
-            ("sfin", fast_full, full),
-            ("sfin-fast", fast_small, small),
+        for row, fast, module in (
+            (name, fast_full, full),
+            (f"{name}-fast", fast_small, small),
         ):
             with torch.inference_mode():
                 expected = module(x)[:, :1]
@@ -64,30 +69,30 @@ def measure_networks(rounds):
                     lambda x=x: full(x), lambda x=x, fast=fast: fast(x, [0]), rounds
                 )
             print(
-                f"| {name} | {batch} | {slow / batch:.2f} s | {quick / batch:.3f} s "
+                f"| {row} | {batch} | {slow / batch:.2f} s | {quick / batch:.3f} s "
                 f"| {ratio:.2f} | {error:.0e} of the range |",
                 flush=True,
             )
 
 
-def _simulated_frames(n, side=256):
+def _simulated_frames(n, mode, side=256):
     from hyperspy_stem_enhance.simulate.scene import draw_scene
 
-    distinct = [draw_scene(SEED, i, (side, side)).noisy for i in range(16)]
+    distinct = [draw_scene(SEED, i, (side, side), mode).noisy for i in range(16)]
     return np.stack([distinct[i % 16] for i in range(n)])
 
 
-def measure_stack(rounds, n=256):
-    """`enhance_sfin` on a lazy stack against the bare network."""
+def measure_stack(rounds, name, n):
+    """The method on a lazy stack against the bare network."""
     import dask.array as da
     import hyperspy.api as hs
 
     import hyperspy_stem_enhance as hse
     from hyperspy_stem_enhance.enhance.normalise import normalise_frame
 
-    frames = _simulated_frames(n)
+    frames = _simulated_frames(n, NETWORKS[name][1])
     lazy = hs.signals.Signal2D(da.from_array(frames, chunks=(16, 256, 256))).as_lazy()
-    network = InferenceNetwork(load_model("sfin-fast"))
+    network = InferenceNetwork(load_model(f"{name}-fast"))
     values = np.stack([normalise_frame(frame).values for frame in frames])
     batches = torch.from_numpy(values[:, None]).split(16)
 
@@ -97,11 +102,12 @@ def measure_stack(rounds, n=256):
                 network(batch)
 
     def whole():
-        lazy.enhance_sfin(show_progressbar=False).compute(show_progressbar=False)
+        enhanced = getattr(lazy, f"enhance_{name}")(show_progressbar=False)
+        enhanced.compute(show_progressbar=False)
 
     ratio, with_all, alone = compare(whole, bare, rounds)
     print(
-        f"\nLazy stack of {n} frames of 256²: `enhance_sfin` {with_all:.1f} s, the "
+        f"\nLazy stack of {n} frames of 256²: `enhance_{name}` {with_all:.1f} s, the "
         f"bare network {alone:.1f} s, {ratio:.2f} times (version {hse.__version__})."
     )
 
@@ -117,9 +123,11 @@ _MEMORY = """
     print(f"{{peak() - before:.2f}}")
 """
 _SMALL = """
-    from hyperspy_stem_enhance.models import SFIN, registry
+    from hyperspy_stem_enhance.models import registry
+    from hyperspy_stem_enhance.models.architectures import build_network
     from hyperspy_stem_enhance.models.inference import inference_form
-    small = inference_form(SFIN(width=4, n_blocks=1, downscale=2, n_outputs=3))
+    shape = {{"width": 4, "n_blocks": 1, "downscale": 2, "n_outputs": 3}}
+    small = inference_form(build_network({{"name": "{name}", **shape}}))
     registry.load_for_use = lambda *arguments: (small, "cpu")
 """
 _STACK = """
@@ -131,7 +139,7 @@ _STACK = """
     data = da.map_blocks(draw, chunks=chunks, dtype="float64")
     s = hs.signals.Signal2D(data).as_lazy()
     assert s.data.nbytes == {n_chunks} * 64 * 8 * 256**2
-    means = s.enhance_sfin(scale=1).data.mean(axis=(1, 2)).compute()
+    means = s.enhance_{name}(scale=1).data.mean(axis=(1, 2)).compute()
     assert np.isfinite(means).all()
 """
 _FRAME = """
@@ -144,10 +152,10 @@ _FRAME = """
     s = hs.signals.Signal2D(data)
     before = peak()
     start = time.perf_counter()
-    one = s.enhance_sfin(show_progressbar=False).data
+    one = s.enhance_{name}(show_progressbar=False).data
     print(f"{{time.perf_counter() - start:.1f}} {{peak() - before:.2f}}", end=" ")
     moved = hs.signals.Signal2D(data[{shift}:, {shift}:])
-    other = moved.enhance_sfin(show_progressbar=False).data
+    other = moved.enhance_{name}(show_progressbar=False).data
     inside = (slice(160, -160),) * 2
     difference = np.abs(one[{shift}:, {shift}:] - other)[inside] / np.ptp(one)
     rms = np.sqrt(np.mean(difference**2))
@@ -166,72 +174,108 @@ def _run_apart(body):
     return [float(number) for number in result.stdout.split()]
 
 
-def measure_memory(gigabytes):
+def measure_memory(gigabytes, name):
     """Peak memory while lazy stacks of growing size go through.
 
     Of the largest the network is a very small one: all the rest is the same.
     """
     print("\n| lazy stack of 256², float64 | network | peak above the imports | time |")
     print("|---|---|---|---|")
-    for part, name, before in (
-        (0.05, "sfin-fast", ""),
-        (0.1, "sfin-fast", ""),
+    for part, row, before in (
+        (0.05, f"{name}-fast", ""),
+        (0.1, f"{name}-fast", ""),
         (0.1, "very small", _SMALL),
         (1.0, "very small", _SMALL),
     ):
         n_chunks = max(1, round(part * gigabytes * 1e9 / (64 * 8 * 256**2)))
         start = time.perf_counter()
-        (peak,) = _run_apart(before + _STACK.format(n_chunks=n_chunks))
+        body = (before + _STACK).format(n_chunks=n_chunks, name=name)
+        (peak,) = _run_apart(body)
         size, seconds = n_chunks * 64 * 8 * 256**2 / 1e9, time.perf_counter() - start
         print(
-            f"| {size:.2f} GB | {name} | {peak:.2f} GB | {seconds:.0f} s |", flush=True
+            f"| {size:.2f} GB | {row} | {peak:.2f} GB | {seconds:.0f} s |", flush=True
         )
 
 
-def measure_tiles(n=12, side=512):
-    """Quality of whole frames against tiles of several sizes and overlaps."""
+def measure_tiles(n=6, side=1024):
+    """Time, seams and quality by the size and overlap of tiles."""
     from hyperspy_stem_enhance.enhance.normalise import normalise_frame
-    from hyperspy_stem_enhance.enhance.tiling import blend_window
     from hyperspy_stem_enhance.metrics import psnr
     from hyperspy_stem_enhance.simulate.scene import draw_scene
 
+    settings = (
+        (TILE, OVERLAP, 1),
+        (TILE, OVERLAP, 2),
+        (TILE, 96, 1),
+        (TILE, 128, 1),
+        (384, 64, 1),
+        (512, 64, 1),
+        (side, 0, 1),
+    )
     network = InferenceNetwork(load_model("sfin-fast"))
-
-    def enhance(values, tile, overlap):
-        total, weight = np.zeros((2, *values.shape))
-        window = blend_window((tile, tile), overlap)
-        starts = tile_starts(side, tile, overlap)
-        for top in starts:
-            for left in starts:
-                here = (slice(top, top + tile), slice(left, left + tile))
-                x = torch.from_numpy(np.ascontiguousarray(values[here])[None, None])
-                with torch.inference_mode():
-                    total[here] += network(x)[0, 0].numpy() * window
-                weight[here] += window
-        return np.clip(total / weight, 0, None)
-
-    settings = ((128, 32), (256, 32), (256, 64), (256, 128), (384, 64), (512, 0))
     scenes = [
         draw_scene(SEED, i, (side, side), arrangement="lattice") for i in range(n)
     ]
-    print(f"\n| tile | overlap | PSNR of {n} lattices of {side}², mixed noise |")
-    print("|---|---|---|")
-    for tile, overlap in settings:
-        found = []
-        for scene in scenes:
-            frame = normalise_frame(scene.noisy)
-            enhanced = enhance(frame.values, tile, max(overlap, 1)) * frame.scale
-            found.append(psnr(enhanced, scene.clean))
-        name = "whole frame" if tile == side else f"{tile}²"
-        print(f"| {name} | {overlap} | {np.mean(found):.2f} dB |", flush=True)
-
-
-def measure_frame(side):
-    """Time and memory of one large frame, and whether its tiles show."""
-    seconds, peak, highest, rms, _ = _run_apart(_FRAME.format(side=side, shift=_SHIFT))
+    found = []
+    for scene in scenes:
+        frame = normalise_frame(scene.noisy)
+        found.append([])
+        for setting in settings:
+            shift = min(setting[0] - setting[1], TILE) // 4 * 2
+            start = time.perf_counter()
+            one = _enhance_tiles(network, frame.values, *setting)
+            seconds = time.perf_counter() - start
+            other = _enhance_tiles(network, frame.values[shift:, shift:], *setting)
+            difference = frame.scale[shift:, shift:] * (one[shift:, shift:] - other)
+            one = frame.scale * np.clip(one, 0, None)
+            inside = np.abs(difference[160:-160, 160:-160]) / np.ptp(one)
+            quality = psnr(one, scene.clean)
+            found[-1].append((seconds, np.quantile(inside, 0.999), quality))
+    seconds, seam, quality = np.mean(found, axis=0).T
     print(
-        f"\nFrame of {side}² with sfin-fast: {seconds:.0f} s, peak {peak:.2f} GB above "
-        f"the image in memory. Two tilings differ by {highest:.1%} of the range "
+        f"\n| tile | overlap | tilings averaged | time | two tilings differ | PSNR of "
+        f"{n} lattices of {side}², mixed noise |\n|---|---|---|---|---|---|"
+    )
+    for i, (tile, overlap, tilings) in enumerate(settings):
+        name = "whole frame" if tile == side else f"{tile}²"
+        print(
+            f"| {name} | {overlap} | {tilings} | {seconds[i] / seconds[0]:.2f} | "
+            f"{seam[i]:.1%} | {quality[i]:.2f} dB |",
+            flush=True,
+        )
+
+
+def _enhance_tiles(network, values, tile, overlap, tilings=1):
+    """Run a network on tiles and blend them; the mean of shifted tilings."""
+    from hyperspy_stem_enhance.enhance.tiling import blend_window
+
+    total = 0
+    for i in range(tilings):
+        moved = i * (tile - overlap) // tilings
+        padded = np.pad(values, ((moved, 0), (moved, 0)), mode="symmetric")
+        summed, weight = np.zeros((2, *padded.shape))
+        sides = [min(tile, size) for size in padded.shape]
+        window = blend_window(sides, max(overlap, 1))
+        for top in tile_starts(padded.shape[0], tile, overlap):
+            for left in tile_starts(padded.shape[1], tile, overlap):
+                here = slice(top, top + sides[0]), slice(left, left + sides[1])
+                x = np.ascontiguousarray(padded[here][None, None])
+                with torch.inference_mode():
+                    enhanced = network(torch.from_numpy(x), [0])[0, 0].numpy()
+                summed[here] += enhanced * window
+                weight[here] += window
+        total = total + (summed / weight)[moved:, moved:]
+    return total / tilings
+
+
+def measure_frame(side, name):
+    """Time and memory of one large frame, and whether its tiles show."""
+    seconds, peak, highest, rms, _ = _run_apart(
+        _FRAME.format(side=side, shift=_SHIFT, name=name)
+    )
+    print(
+        f"\nFrame of {side}² with {name}-fast: {seconds:.0f} s, peak {peak:.2f} GB "
+        f"above the image in memory. Two tilings differ by {highest:.1%} of the range "
         f"(99.9th percentile), {rms:.2%} RMS."
     )
 
@@ -301,8 +345,10 @@ def main():
     parts = ("network", "stack", "memory", "tiles", "frame", "seams", "import")
     parser.add_argument("parts", nargs="*", help=", ".join(parts))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=256, help="of the lazy stack")
     parser.add_argument("--gigabytes", type=float, default=1, help="of the stack")
     parser.add_argument("--side", type=int, default=4096, help="of the large frame")
+    parser.add_argument("--model", choices=NETWORKS, default="sfin")
     arguments = parser.parse_args()
     chosen = arguments.parts or parts
     print(
@@ -310,15 +356,15 @@ def main():
         f"{arguments.rounds} rounds, seed {SEED}."
     )
     if "network" in chosen:
-        measure_networks(arguments.rounds)
+        measure_networks(arguments.rounds, arguments.model)
     if "stack" in chosen:
-        measure_stack(max(1, arguments.rounds // 2))
+        measure_stack(max(1, arguments.rounds // 2), arguments.model, arguments.frames)
     if "memory" in chosen:
-        measure_memory(arguments.gigabytes)
+        measure_memory(arguments.gigabytes, arguments.model)
     if "tiles" in chosen:
         measure_tiles()
     if "frame" in chosen:
-        measure_frame(arguments.side)
+        measure_frame(arguments.side, arguments.model)
     if "seams" in chosen:
         measure_seams()
     if "import" in chosen:

@@ -102,6 +102,28 @@ def test_eager_threaded_and_distributed_agree(client, frames):
     compare(dask.compute(*arrays), expected)
 
 
+def test_hrtem_agrees(client):
+    scenes = [draw_scene(3, i, (64, 80), "HRTEM", "published") for i in range(6)]
+    frames = np.stack([-scene.noisy for scene in scenes])
+    frames[4] = np.nan  # loses no other
+    network = {"device": "cpu", "scale": 1, "contrast": "dark"}
+    lazy = hs.signals.Signal2D(da.from_array(frames, chunks=(2, 40, 80))).as_lazy()
+    eager = hs.signals.Signal2D(frames)
+    with pytest.warns(UserWarning, match=r"inav\[4\] cannot be used"):
+        expected = (
+            eager.enhance_scgn(neighbours=1, **network).data,
+            eager.detect_atoms("HRTEM", **network).data,
+        )
+    assert np.isnan(expected[0]).all(axis=(1, 2)).tolist() == [i == 4 for i in range(6)]
+    assert sum(map(len, expected[1])) > 20
+    arrays = (
+        lazy.enhance_scgn(neighbours=1, **network).data,
+        lazy.detect_atoms("HRTEM", **network).data,
+    )
+    compare(dask.compute(*arrays, scheduler="threads"), expected)
+    compare(dask.compute(*arrays, scheduler=client), expected)
+
+
 def test_calibration_agrees(client, frames):
     expected = hs.signals.Signal2D(frames).calibrate_noise().data
     lazy = hs.signals.Signal2D(da.from_array(frames, chunks=(2, 40, 80))).as_lazy()

@@ -379,13 +379,19 @@ class TestLargeFrames:
         monkeypatch.setattr(parts, "SIZE", 352)
 
     @pytest.mark.parametrize("nav_shape", [(), (2,)])
-    def test_lazy_parts_equal_the_eager_frame(self, make_images, nav_shape):
+    @pytest.mark.parametrize(
+        ("method", "options"),
+        [("enhance_sfin", {}), ("enhance_scgn", {"contrast": "dark"})],
+    )
+    def test_lazy_parts_equal_the_eager_frame(
+        self, make_images, nav_shape, method, options
+    ):
         s = make_images(nav_shape, shape=(64, 400))
-        expected = s.enhance_sfin(scale=1).data
+        expected = getattr(s, method)(scale=1, **options).data
         for chunks in ((*nav_shape, 64, 400), (*(1,) * len(nav_shape), 20, 37)):
             lazy = s.as_lazy()
             lazy.data = lazy.data.rechunk(chunks)
-            result = lazy.enhance_sfin(scale=1)
+            result = getattr(lazy, method)(scale=1, **options)
             assert max(result.data.chunks[-1]) < 400
             np.testing.assert_allclose(result.data.compute(), expected, atol=1e-4)
 
