@@ -130,8 +130,9 @@ def fit(model, per_seed, methods):
 
 def fit_logistic(terms, real, weights, signs):
     """Constants with the highest likelihood whose signs make sense."""
-    spread = np.maximum(terms.std(axis=0), 1e-9)
-    spread[0] = 1.0
+    spread = terms.std(axis=0)
+    same = spread < 1e-9  # evidence that is the same for all tells nothing
+    spread[same] = 1.0
     scaled, weights = terms / spread, weights / weights.sum()
 
     def cost(constants):
@@ -143,6 +144,7 @@ def fit_logistic(terms, real, weights, signs):
         return loss + RIDGE / 2 * penalty @ penalty, slope + RIDGE * penalty
 
     bounds = [{0: (None, None), 1: (0, None), -1: (None, 0)}[s] for s in signs]
+    bounds[1:] = [(0, 0) if s else b for s, b in zip(same[1:], bounds[1:], strict=True)]
     start = np.zeros(terms.shape[1])
     fitted = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=bounds)
     return fitted.x / spread

@@ -2,19 +2,21 @@
 
     python benchmarks/detection.py dummy        Atomap's dummy lattices
     python benchmarks/detection.py simulated    every arrangement, HAADF and BF
-    python benchmarks/detection.py speed        time against the number of columns
+    python benchmarks/detection.py speed        time and memory by number of columns
 
-Poisson noise of a stated number of counts at the brightest columns.  The
-opponents get their best parameters for each row of a table, chosen by the
-truth: the highest F1, and of those within 0.005 of it the least error.  What is
-found of columns whose centre lies just outside of the frame counts neither as
-right nor as wrong.
+Poisson noise of a stated number of counts at the brightest columns, on top of
+those of the background.  The opponents get their best parameters, chosen by the
+truth, for each row of the dummy lattices and for each simulated image: the
+highest F1, and of those within 0.005 of it the least error.  What is found of
+columns whose centre lies just outside of the frame counts neither as right nor
+as wrong.  `--methods network` repeats what depends on weights alone.
 """
 
 import argparse
 import time
 import warnings
 from itertools import product
+from pathlib import Path
 
 import hyperspy.api as hs
 import numpy as np
@@ -67,8 +69,9 @@ class Score:
 
     @property
     def f1(self):
-        """Harmonic mean of precision and recall."""
-        return 2 * self.matched / max(self.found + self.true, 1)
+        """Harmonic mean of precision and recall; 1 where nothing is to be found."""
+        total = self.found + self.true
+        return 2 * self.matched / total if total else 1.0
 
     @property
     def rms(self):
@@ -76,6 +79,8 @@ class Score:
         return np.sqrt(self.squares / self.matched) if self.matched else np.nan
 
     def __str__(self):
+        if self.true == 0:
+            return f"{self.found} invented"
         precision = self.matched / self.found if self.found else 1.0
         recall = self.matched / self.true if self.true else 1.0
         return f"{precision:.3f} / {recall:.3f} / {self.rms:.2f}"
@@ -148,7 +153,7 @@ def laplacian_peaks(frame):
 
 def hyperspy_peaks(frame):
     """`find_peaks` of HyperSpy by its method's parameters."""
-    s = hs.signals.Signal2D(frame)
+    s = hs.signals.Signal2D(frame - frame.min())  # levels are parts of the highest
     for distance, level in product((2, 4, 7, 11, 16), (0.1, 0.3, 0.5, 0.7, 0.85)):
         peaks = s.find_peaks(
             method="local_max",
@@ -163,26 +168,25 @@ def hyperspy_peaks(frame):
 
 
 OPPONENTS = {
-    "tuned blur, centre of mass": blurred_peaks,
-    "tuned Laplacian of Gaussian": laplacian_peaks,
-    "find_peaks, tuned": hyperspy_peaks,
+    "blur": ("tuned blur, centre of mass", blurred_peaks),
+    "laplacian": ("tuned Laplacian of Gaussian", laplacian_peaks),
+    "find_peaks": ("find_peaks, tuned", hyperspy_peaks),
 }
+METHODS = ("network", "classical", *OPPONENTS)
 
 
-def evaluate(image, columns, mode, model):
-    """Scores of all methods on one frame, of opponents for all parameters."""
-    results = {}
-    for method in ("network", "classical"):
-        try:
-            found = ours(image, mode, model, method)
-        except ValueError:  # so few counts that the frame is taken for constant
-            found = np.empty((0, 5))
-        results[method] = {None: Score().add(found, columns, image.shape)}
+def evaluate(image, columns, mode, model, methods):
+    """Scores of methods on one frame, of opponents for all parameters."""
     bright = -image if mode == "BF" else image
-    for name, propose in OPPONENTS.items():
-        results[name] = {
+    results = {}
+    for method in methods:
+        if method in OPPONENTS:
+            proposals = OPPONENTS[method][1](bright)
+        else:
+            proposals = [(None, ours(image, mode, model, method))]
+        results[method] = {
             parameters: Score().add(found, columns, image.shape)
-            for parameters, found in propose(bright)
+            for parameters, found in proposals
         }
     return results
 
@@ -228,72 +232,119 @@ def _prepared(sublattices):
     return image / image.max(), columns
 
 
-def show_dummy(model, repeats):
+def print_head(what, methods):
+    """First two lines of a table."""
+    names = [OPPONENTS[m][0] if m in OPPONENTS else m for m in methods]
+    print(f"\n| {what} |", " | ".join(names), "|")
+    print("|---" * (2 + len(names)) + "|")
+
+
+def show_dummy(model, repeats, methods, seed):
     """Table for Atomap's dummy lattices."""
-    print("| lattice | counts |", " | ".join(["network", "classical", *OPPONENTS]), "|")
-    print("|---" * (4 + len(OPPONENTS)) + "|")
+    print_head("lattice | counts", methods)
     for number, (name, image, columns) in enumerate(dummy_lattices()):
         for dose in DOSES:
             evaluations = []
             for k in range(repeats):
-                rng = np.random.default_rng([SEED, number, int(10 * dose), k])
+                rng = np.random.default_rng([seed, number, int(10 * dose), k])
                 frame = rng.poisson(dose * image).astype(np.float32)
-                evaluations.append(evaluate(frame, columns, "HAADF", model))
+                evaluations.append(evaluate(frame, columns, "HAADF", model, methods))
             scores = pool(evaluations)
             cells = " | ".join(str(score) for score in scores.values())
             print(f"| {name} | {dose:g} | {cells} |", flush=True)
 
 
-def show_simulated(model, images):
-    """Tables for simulated scenes, by arrangement and by dose."""
-    rows = {}
+def simulated_images(images, seed):
+    """Yield what a simulated image is, itself and its columns."""
     for (m, mode), (k, arrangement) in product(
         enumerate(("HAADF", "BF")), enumerate(ARRANGEMENTS)
     ):
         for n in range(images):
-            scene = draw_scene(
-                SEED, 1000 * m + 50 * k + n, mode=mode, arrangement=arrangement
-            )
+            index = 1000 * m + 50 * k + n
+            scene = draw_scene(seed, index, mode=mode, arrangement=arrangement)
             dose = DOSES[(k + n) % len(DOSES)]
-            rng = np.random.default_rng([SEED, m, k, n])
             sign = -1 if mode == "BF" else 1
             noise = FrameNoise(electrons_per_unit=dose / scene.recipe.contrast)
             ideal = np.maximum(scene.background + sign * scene.clean, 0)
-            image = noise.apply(rng, ideal)
-            evaluation = evaluate(image, scene.columns, mode, model)
-            for what in (arrangement, f"{dose:g} counts"):
-                rows.setdefault((mode, what), []).append(evaluation)
-    print("|  |  |", " | ".join(["network", "classical", *OPPONENTS]), "|")
-    print("|---" * (4 + len(OPPONENTS)) + "|")
-    for (mode, what), evaluations in rows.items():
-        cells = " | ".join(str(score) for score in pool(evaluations).values())
+            image = noise.apply(np.random.default_rng([seed, m, k, n]), ideal)
+            yield (mode, arrangement, dose), image, scene.columns
+
+
+def show_simulated(model, images, methods, seed):
+    """Tables for simulated scenes: by dose, by arrangement, and by both."""
+    rows = {}
+    for (mode, arrangement, dose), image, columns in simulated_images(images, seed):
+        best = pool([evaluate(image, columns, mode, model, methods)])
+        for what in (f"{dose:g} counts", arrangement, (arrangement, dose)):
+            total = rows.setdefault((mode, what), dict.fromkeys(methods, Score()))
+            for method, score in best.items():
+                total[method] = total[method] + score
+    print_head("mode | images", methods)
+    pooled = {key: scores for key, scores in rows.items() if isinstance(key[1], str)}
+    for (mode, what), scores in sorted(pooled.items(), key=_doses_first):
+        cells = " | ".join(str(score) for score in scores.values())
         print(f"| {mode} | {what} | {cells} |", flush=True)
+    doses = DOSES if images >= len(DOSES) else ()
+    print(f"\nF1 at {', '.join(f'{dose:g}' for dose in doses)} counts")
+    print_head("mode | arrangement", methods)
+    for mode, arrangement in product(("HAADF", "BF"), ARRANGEMENTS):
+        by_dose = [rows[mode, (arrangement, dose)] for dose in doses]
+        cells = [
+            " ".join(f"{scores[method].f1:.2f}" for scores in by_dose)
+            for method in methods
+        ]
+        print(f"| {mode} | {arrangement} | {' | '.join(cells)} |")
 
 
-def show_speed(model):
-    """Seconds of processor time against the number of columns."""
+def _doses_first(row):
+    (mode, what), _ = row
+    return mode == "BF", what in ARRANGEMENTS
+
+
+def show_speed(model, methods):
+    """Processor time and memory against the number of columns."""
+    print("| columns | side | step | found | processor time, s | memory, MiB |")
+    print("|---" * 6 + "|")
+    for side, spacing in ((256, 9.0), (1024, None), (1024, 9.0), (2048, 9.0)):
+        raw, n_columns = _large_lattice(side, spacing)
+        steps = {"classical": lambda raw=raw: detect_classically(raw)}
+        if "network" in methods:
+            enhanced, cost = _measured(lambda raw=raw: enhance_frames(raw[None], model))
+            print(f"| {n_columns} | {side} | enhance |  | {cost} |", flush=True)
+            steps["detect"] = lambda raw=raw, e=enhanced[0]: detect_columns(e, raw)
+        for step, run in steps.items():
+            found, cost = _measured(run)
+            print(f"| {n_columns} | {side} | {step} | {len(found)} | {cost} |")
+
+
+def _large_lattice(side, spacing):
+    """Counts of a square lattice on a background of 5, and how many columns."""
     from hyperspy_stem_enhance.simulate.render import render_columns
 
-    print("| columns | side | enhance, s | detect, s | classical, s |")
-    print("|---" * 5 + "|")
-    for side in (256, 1024, 2048):
-        grid = np.arange(5, side - 4, 9.0)
+    image = np.full((side, side), 5.0)
+    points = np.empty((0, 2))
+    if spacing:
+        grid = np.arange(5, side - 4, spacing)
         points = np.stack(np.meshgrid(grid, grid, indexing="ij"), -1).reshape(-1, 2)
         heights, sigmas = np.full(len(points), 50.0), np.full(len(points), 2.2)
-        image = render_columns(points, heights, sigmas, (side, side))
-        raw = np.random.default_rng(SEED).poisson(5 + image).astype(np.float32)
-        start = time.process_time()
-        enhanced = enhance_frames(raw[None], model)[0]
-        middle = time.process_time()
-        detect_columns(enhanced, raw)
-        end = time.process_time()
-        detect_classically(raw)
-        last = time.process_time()
-        print(
-            f"| {len(points)} | {side} | {middle - start:.1f} | {end - middle:.1f} "
-            f"| {last - end:.1f} |",
-            flush=True,
-        )
+        image += render_columns(points, heights, sigmas, (side, side))
+    raw = np.random.default_rng(SEED).poisson(image).astype(np.float32)
+    return raw, len(points)
+
+
+def _measured(run):
+    """What a function returns, its processor time and the memory it took."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
+    before, start = _memory("VmRSS"), time.process_time()
+    result = run()
+    seconds = time.process_time() - start
+    return result, f"{seconds:.1f} | {_memory('VmHWM') - before:.0f}"
+
+
+def _memory(name):
+    """MiB that Linux states for this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(v.split()[1]) / 1024 for v in lines if v.startswith(f"{name}:"))
 
 
 def main():
@@ -301,14 +352,15 @@ def main():
     parser.add_argument("what", choices=("dummy", "simulated", "speed"))
     parser.add_argument("--model", default="auto")
     parser.add_argument("--images", type=int, default=4, help="of each kind")
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--seed", type=int, default=SEED)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    if options.what == "dummy":
-        show_dummy(options.model, options.images)
-    elif options.what == "simulated":
-        show_simulated(options.model, options.images)
+    show = {"dummy": show_dummy, "simulated": show_simulated}
+    if options.what == "speed":
+        show_speed(options.model, options.methods)
     else:
-        show_speed(options.model)
+        show[options.what](options.model, options.images, options.methods, options.seed)
 
 
 if __name__ == "__main__":
