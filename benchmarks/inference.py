@@ -221,7 +221,7 @@ def measure_tiles(n=6, side=1024):
         frame = normalise_frame(scene.noisy)
         found.append([])
         for setting in settings:
-            shift = min(setting[0] - setting[1], TILE) // 4 * 2
+            shift = (setting[0] - setting[1]) // 4 * 2 if setting[1] else TILE // 2
             start = time.perf_counter()
             one = _enhance_tiles(network, frame.values, *setting)
             seconds = time.perf_counter() - start
