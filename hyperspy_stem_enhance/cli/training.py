@@ -41,6 +41,7 @@ def run_train(options):
     """
     _check(options)
     architecture, modes = _NETWORKS[options.model]
+    mode = modes[0] if len(modes) == 1 else None  # whose model "auto" is
     if options.name is not None:
         check_own_name(options.name)
     checkpoint = train(
@@ -51,7 +52,7 @@ def run_train(options):
         peak_rate=options.peak_rate,
         loss=options.loss,
         modes=modes,
-        start=options.start and resolve(options.start),
+        start=options.start and resolve(options.start, mode),
         batch_factor=options.batch_factor,
         n_workers=options.workers,
         device=resolve_device(options.device),

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from hyperspy_stem_enhance.cli import main
+from hyperspy_stem_enhance.cli import training as training_command
 from hyperspy_stem_enhance.models import list_models, load_model
 from hyperspy_stem_enhance.train.loop import averaged_network
 
@@ -50,9 +51,20 @@ class TestTrain:
         found = averaged_network(run / "checkpoint.pt").head_conv.weight
         torch.testing.assert_close(found, started, rtol=0, atol=1e-6)
 
+    @pytest.mark.parametrize("model", ["sfin-fast", "scgn-fast"])
+    def test_auto_is_the_model_of_the_mode(self, model, tmp_path, monkeypatch):
+        taken = {}
+        monkeypatch.setattr(
+            training_command, "train", lambda *args, **options: taken.update(options)
+        )
+        arguments = ["train", "--out", str(tmp_path / "run"), *self.SHORT]
+        assert main([*arguments, "--model", model, "--start", "auto"]) == 0
+        assert taken["start"] == model
+
     @pytest.mark.parametrize(
         ("option", "message"),
         [
+            (("--model", "scgn", "--start", "sfin-fast"), "not trained for mode"),
             (("--start", "none"), "model='none' is unknown"),
             (("--peak-rate", "0"), "--peak-rate 0.0 is not positive"),
         ],
