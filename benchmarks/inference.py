@@ -182,8 +182,8 @@ def measure_memory(gigabytes, name):
     print("\n| lazy stack of 256², float64 | network | peak above the imports | time |")
     print("|---|---|---|---|")
     for part, row, before in (
+        (0.025, f"{name}-fast", ""),
         (0.05, f"{name}-fast", ""),
-        (0.1, f"{name}-fast", ""),
         (0.1, "very small", _SMALL),
         (1.0, "very small", _SMALL),
     ):
