@@ -38,6 +38,7 @@ def map_frames(
     numbered=False,
     beside=None,
     in_parts=None,
+    part_of=None,
     lazy_output=None,
     show_progressbar=None,
     num_workers=None,
@@ -82,6 +83,10 @@ def map_frames(
         To be called instead of `function`, with parts of frames, where lazy
         frames are so large that `enhance.parts` cuts them; `output` is then
         "image". It returns NaN or zero for a part without content.
+    part_of : str, optional
+        Of frames that are parts of larger ones: a name that all parts
+        share, so that each kind of defect is told once. They are called
+        parts, and a single image is not refused for one of them.
     lazy_output : bool, optional
         Whether to return a dask array. By default, as the signal.
     show_progressbar : bool, optional
@@ -138,8 +143,8 @@ def map_frames(
         "refuse_constant": refuse_constant,
         "numbered": numbered,
         "single": single,
-        "part": False,
-        "run": uuid4().hex,
+        "part": part_of is not None,
+        "run": part_of or uuid4().hex,
     }
     if beside is not None:
         settings["beside"] = beside
@@ -159,7 +164,7 @@ def map_frames(
         mapped = mapped[0]
     if lazy_input if lazy_output is None else lazy_output:
         return mapped
-    return _compute(mapped, not lazy_input, show_progressbar, num_workers)
+    return compute(mapped, not lazy_input, show_progressbar, num_workers)
 
 
 def network_turn():
@@ -329,7 +334,21 @@ def _concatenate(arrays, axis):
     return da.concatenate(arrays, axis=axis)
 
 
-def _compute(array, in_memory, show_progressbar, num_workers):
+def compute(array, in_memory, show_progressbar=None, num_workers=None):
+    """Compute what `map_frames` made of frames.
+
+    Parameters
+    ----------
+    array : dask.array.Array
+    in_memory : bool
+        Whether the frames are: threads of this process then compute.
+    show_progressbar, num_workers : optional
+        As of `map_frames`.
+
+    Returns
+    -------
+    numpy.ndarray
+    """
     import dask.array as da
 
     options = {} if num_workers is None else {"num_workers": num_workers}

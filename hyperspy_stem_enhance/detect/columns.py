@@ -186,7 +186,7 @@ def _table(found, evidence, method, shape, select):
     if select.region is not None:
         keep &= inside
     if select.separation:
-        keep = _keep_apart(found.positions, confidence, keep, select.separation)
+        keep = keep_apart(found.positions, confidence, keep, select.separation)
     fit = found.fit.select(keep)
     rows, columns = (
         np.clip(v, -0.5, n - 0.5) for v, n in zip((fit.y, fit.x), shape, strict=True)
@@ -195,8 +195,22 @@ def _table(found, evidence, method, shape, select):
     return table[np.lexsort((columns, rows))].astype(np.float32)
 
 
-def _keep_apart(points, confidence, keep, separation):
-    """Of columns closer than the separation, keep the surest."""
+def keep_apart(points, confidence, keep, separation):
+    """Of columns closer than the separation, keep the surest.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n, 2)
+    confidence : numpy.ndarray, shape (n,)
+    keep : numpy.ndarray of bool, shape (n,)
+        Which columns there are.
+    separation : float
+        In pixels.
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+    """
     index = np.flatnonzero(keep)
     index = index[np.argsort(-confidence[index], kind="stable")]
     pairs = cKDTree(points[index]).query_pairs(separation, output_type="ndarray")

@@ -3,8 +3,9 @@
 import numpy as np
 
 from hyperspy_stem_enhance.enhance.neighbours import average_neighbours
+from hyperspy_stem_enhance.enhance.parts import map_parts
 from hyperspy_stem_enhance.lazy import map_frames
-from hyperspy_stem_enhance.signals import _workers
+from hyperspy_stem_enhance.signals import _parts, _workers
 
 _DETECTION = {"enhance": True, "threshold": None, "scale": "auto"}
 
@@ -43,17 +44,46 @@ def enhance_and_detect(signal, enhancement, detection):
     )
     enhancing = _workers.enhancing({**enhancement, **settings})
     detecting = _workers.detecting(signal, **{**_DETECTION, **detection})
-    packed = map_frames(
-        signal,
-        _run_both,
-        "ragged",
-        size=detecting["size"],
-        kwargs={"enhancing": enhancing["kwargs"], "detecting": detecting["kwargs"]},
-        describe=enhancing["describe"],
-        refuse_constant=True,
-        lazy_output=True,
-    )
-    shape = enhanced.data.shape[-2:]
+    if _parts.in_parts(signal):
+        enhanced.data, atoms.data = _run_on_parts(signal, enhancing, detecting)
+    else:
+        packed = map_frames(
+            signal,
+            _run_both,
+            "ragged",
+            size=detecting["size"],
+            kwargs={"enhancing": enhancing["kwargs"], **detecting["kwargs"]},
+            describe=enhancing["describe"],
+            refuse_constant=True,
+            lazy_output=True,
+        )
+        shape = signal.data.shape[-2:]
+        images, atoms.data = _unpack(packed, shape, detecting["size"])
+        enhanced.data = images.reshape(enhanced.data.shape)
+    return enhanced, atoms
+
+
+def _run_on_parts(signal, enhancing, detecting):
+    """Images and tables of large frames, whose parts go through the network once."""
+    import dask.array as da
+
+    kwargs = {**detecting["kwargs"], "enhancing": enhancing["kwargs"]}
+    detection = kwargs["detection"]
+    options = {"size": detecting["size"], "describe": enhancing["describe"]}
+    packed = iter(_parts.map_parts(signal, _run_both_on_parts, options, kwargs))
+    tables = []
+
+    def image(part):
+        images, table = _unpack(next(packed), part.shape[-2:], detecting["size"])
+        tables.append(table)
+        return images.reshape(part.shape)
+
+    images = map_parts(image, signal.data, da.concatenate)
+    return images, _parts.join_tables(tables, signal, detection["separation"])
+
+
+def _unpack(packed, shape, size):
+    """Images and tables, with at least one navigation axis."""
     images = packed.map_blocks(
         _unpack_images,
         shape,
@@ -61,14 +91,10 @@ def enhance_and_detect(signal, enhancement, detection):
         chunks=(*packed.chunks, *((n,) for n in shape)),
         meta=np.empty((0,) * (packed.ndim + 2), np.float32),
     )
-    enhanced.data = images.reshape(shape) if enhanced.data.ndim == 2 else images
-    atoms.data = packed.map_blocks(
-        _unpack_tables,
-        shape,
-        detecting["size"],
-        meta=np.empty((0,) * packed.ndim, object),
+    tables = packed.map_blocks(
+        _unpack_tables, shape, size, meta=np.empty((0,) * packed.ndim, object)
     )
-    return enhanced, atoms
+    return images, tables
 
 
 def enhance_by_mode(signal, mode, contrast="bright", **arguments):
@@ -97,15 +123,34 @@ def _enhances(signal, detection):
     return not _workers.known_enhancement(signal) if enhance == "auto" else enhance
 
 
-def _run_both(frames, enhancing, detecting):
+def _run_both(frames, enhancing, detection, enhancement):
     """One vector for each frame: its enhanced image, then its columns."""
     outputs = [enhancing.get("output", "enhanced")]
-    if detecting["enhancement"]:
-        wanted = detecting["enhancement"].get("output", "enhanced")
+    if enhancement:
+        wanted = enhancement.get("output", "enhanced")
         outputs += [wanted] if isinstance(wanted, str) else wanted
     with _workers.network_once(dict.fromkeys(outputs)):
         images = _workers.enhance(frames, **enhancing)
-        tables = _workers.detect(frames, **detecting)
+        tables = _workers.detect(frames, detection=detection, enhancement=enhancement)
+    return _pack(images, tables)
+
+
+def _run_both_on_parts(parts, enhancing, detection, enhancement):
+    """As `_run_both`, of parts in some of which there may be nothing."""
+    packed = [None] * len(parts)
+    for index, part in enumerate(parts):
+        if _parts.is_flat(part):
+            images = _workers.enhance_parts(part[None], **enhancing)
+            [packed[index]] = _pack(images, [[]])
+    busy = [index for index, vector in enumerate(packed) if vector is None]
+    if busy:
+        found = _run_both(parts[busy], enhancing, detection, enhancement)
+        for index, vector in zip(busy, found, strict=True):
+            packed[index] = vector
+    return packed
+
+
+def _pack(images, tables):
     return [
         np.concatenate([np.ravel(image), np.ravel(table)], dtype=np.float32)
         for image, table in zip(images, tables, strict=True)

@@ -12,8 +12,7 @@ from hyperspy.docstrings.signal import (
 )
 from hyperspy.signals import LazySignal2D, Signal2D
 
-from hyperspy_stem_enhance.lazy import map_frames
-from hyperspy_stem_enhance.signals import _checks, _interactive, _workers
+from hyperspy_stem_enhance.signals import _checks, _interactive, _parts, _workers
 from hyperspy_stem_enhance.signals.calibration import CalibrationMixin
 from hyperspy_stem_enhance.signals.enhancement import EnhancementMixin
 
@@ -139,9 +138,9 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin):
             "roi": roi,
             "support": support,
         }
-        data = map_frames(
+        data = _parts.detect(
             self,
-            **_workers.detecting(self, mode, enhance, model, device, scale, **options),
+            _workers.detecting(self, mode, enhance, model, device, scale, **options),
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,
