@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import map_coordinates, maximum_filter
+from scipy.spatial import cKDTree
 
 from ..enhance.normalise import local_mean, normalise_frame, single_electron
 from ..noise.parameters import check_mode
@@ -47,6 +48,9 @@ _RAW_ERROR, _NETWORK_ERROR = 1.2, 0.05
 # The raw image is asked above this significance, and believed up to this part of the
 # width.
 _CLEAR, _FARTHEST = 15.0, 0.4
+# Where more than this share of so many columns around is sure, one as far from them as
+# usual has its place: this part of the area that noise would have to itself.
+_MOST, _AMONG, _PLACE = 0.5, 12, 0.3
 # Single electrons are counted within this many widths, in so many rounds.
 _AROUND, _ROUNDS = 16.0, 4
 # Maxima of a filtered image are looked at from this significance on.
@@ -138,7 +142,9 @@ def _find_evidence(enhanced, raw, probability):
         seen = measure_significance(left, fit, width, MODEL_ERROR * strong)
         seen = np.minimum(seen, _seen_in_counts(raw, left, fit, width))
         seen = _doubt_parts(seen, fit, width)
-        known["raw_rate"] = _false_rate(seen, fit, width, left)
+        known["raw_rate"] = _rate_in_lattices(
+            _false_rate(seen, fit, width, left), fit, width
+        )
     if probability is not None:
         known["probability"] = _read_near(probability, fit)
     evidence = describe_evidence(fit, width, strong, **known)
@@ -250,6 +256,20 @@ def _noise_beside(image, fit, width, limit):
 
 def _false_rate(significance, fit, width, image):
     return measure_false_rate(significance, positions(fit), width, image.shape)
+
+
+def _rate_in_lattices(rate, fit, width):
+    """Rate of false maxima, less for columns that stand in place among sure ones.
+
+    A maximum of noise may lie anywhere. What a network shows at the usual
+    distance from columns of which most are sure has only its place to be in.
+    """
+    distance = describe_distances(fit, width)
+    placed = (distance["apart"] > _NEAR) & (distance["spacing"] > np.log(_HALF))
+    points = positions(fit)
+    _, near = cKDTree(points).query(points, k=np.arange(min(_AMONG + 1, len(fit))) + 1)
+    placed &= np.mean(rate[near] < _FEW, axis=1) > _MOST
+    return np.where(placed, _PLACE * rate, rate)
 
 
 def _place_on_raw(raw, fit, width, significance):

@@ -6,7 +6,8 @@ from hyperspy_stem_enhance.detect.confidence import (
     describe_evidence,
     design_matrix,
 )
-from hyperspy_stem_enhance.detect.refine import fit_gaussians
+from hyperspy_stem_enhance.detect.evidence import _rate_in_lattices
+from hyperspy_stem_enhance.detect.refine import GaussianFit, fit_gaussians
 
 SHAPE = (80, 100)
 POINTS = np.array([[20.0, 20], [20, 60], [60, 20], [60, 60], [62, 63]])
@@ -75,3 +76,19 @@ def test_one_candidate_has_no_neighbour(fit):
     )
     assert evidence["apart"] == 5
     assert np.isfinite(evidence["spacing"]).all()
+
+
+def test_noise_has_less_room_among_sure_columns():
+    grid = np.stack(np.meshgrid(*2 * [np.arange(10.0, 100, 12)], indexing="ij"), -1)
+    points = np.concatenate([grid.reshape(-1, 2), [[23.0, 22.0]]])
+    n = len(points)
+    height = np.linspace(1.1, 1, n)
+    height[-1] = 0.3  # beside a higher one
+    fit = GaussianFit(*points.T, height, *(np.full(n, v) for v in (2.0, 0.0, 0.01)))
+    rate = np.full(n, 1e-4)
+    rate[[40, n - 1]] = 1.0
+    placed = _rate_in_lattices(rate, fit, 2.0)
+    assert placed[40] == pytest.approx(0.3)
+    assert placed[-1] == 1.0
+    # Where most may be noise, nothing speaks for a place
+    np.testing.assert_array_equal(_rate_in_lattices(np.ones(n), fit, 2.0), 1.0)
