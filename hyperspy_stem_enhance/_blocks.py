@@ -50,6 +50,7 @@ def run_block(
         result = np.empty(len(frames), dtype=object)
     else:
         result = np.empty((len(frames), *shape), dtype=result_dtype)
+    like_it = "" if single and not part else "parts" if part else "frames"
     step = max(1, CALL_BYTES // (4 * math.prod(block.shape[-2:])))
     for start in range(0, len(frames), step):
         batch = _as_native(frames[start : start + step])
@@ -59,9 +60,9 @@ def run_block(
             for i in range(len(batch))
         ]
         for frame, name in zip(batch, names, strict=True):
-            _report_defects(name, _describe_non_finite(frame), run)
+            _report_defects(name, _describe_non_finite(frame), run, like_it)
         if describe and described and start == 0 and np.isfinite(batch[0]).any():
-            _report_defects(names[0], describe(batch[0]), run)
+            _report_defects(names[0], describe(batch[0]), run, like_it)
         per_frame = {"numbers": numbers[start : start + step]} if numbered else {}
         if beside is not None:
             per_frame["beside"] = beside.reshape(-1)[start : start + step]
@@ -172,11 +173,12 @@ def _describe_non_finite(frame):
     return {"non-finite": f"{n} {pixels} not finite (NaN or infinite)"}
 
 
-def _report_defects(name, defects, run):
+def _report_defects(name, defects, run, like_it):
+    further = f" Further {like_it} like it are not reported." if like_it else ""
     for kind, text in defects.items():
         if (run, kind) not in _reported:
             _reported.add((run, kind))
-            _warn(f"{name} has {text}. Further frames like it are not reported.")
+            _warn(f"{name} has {text}.{further}")
 
 
 def _warn(message):

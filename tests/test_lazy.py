@@ -404,6 +404,14 @@ class TestBadFrames:
             map_frames(as_signal(stack), np.negative, describe=describe)
         assert len(record) == 1
 
+    def test_of_a_single_image_there_is_no_other(self, stack):
+        image, movie = stack[0, 0].copy(), stack.copy()
+        image[2, 3] = movie[0, 0, 2, 3] = np.nan
+        for data, others in ((image, False), (movie, True)):
+            with pytest.warns(UserWarning, match="not finite") as record:
+                map_frames(as_signal(data), np.negative)
+            assert ("Further frames" in str(record[0].message)) == others
+
     def test_describe_looks_at_few_frames(self, rng):
         seen = []
 
