@@ -49,7 +49,8 @@ SEED, CONFIDENCE_SEED, REFINEMENT_SEED = 82002, 82003, 82004
 SIDE = 256
 REFLECTION = 0.213  # nm, of graphene
 LATTICE = 0.246
-DOSES = (3, 20)  # electrons per pixel, between which frames are grouped
+# Limits of electrons per pixel, and the groups of frames below them
+DOSES = {3: "below 3", 20: "3 to 20", np.inf: "20 and more"}
 RADIUS = 0.25  # of the usual distance between columns: found where they are
 
 
@@ -138,12 +139,16 @@ def report_confidence(model, n_images):
             pairs = np.stack([table[:, 4], real], axis=1)
             for group in ("all", _dose(scene)):
                 found[method].setdefault(group, []).append(pairs)
-    print("\n| stated | " + " | ".join(f"{m}: stated, real, columns" for m in found))
+    print(
+        "\n| stated | "
+        + " | ".join(f"{m}: stated, real, columns" for m in found)
+        + " |"
+    )
     print("|---" * (1 + len(found)) + "|")
     for low, high in pairwise(EDGES):
         cells = [_share(found[m]["all"], low, high + (high == 1)) for m in found]
         print(f"| {low:g} to {high:g} | {' | '.join(cells)} |")
-    print("\n| noise (frames) | " + " | ".join(f"{m}, above 0.5" for m in found))
+    print("\n| noise (frames) | " + " | ".join(f"{m}, above 0.5" for m in found) + " |")
     print("|---" * (1 + len(found)) + "|")
     for group in sorted(found["network"]):
         cells = [_share(found[m][group], 0.5, 2) for m in found]
@@ -166,9 +171,8 @@ def _dose(scene):
         return recipe.kind
     mean = (recipe.parameters.intensity_min + recipe.parameters.intensity_max) / 2
     electrons = recipe.noise.electrons_per_unit * mean
-    low = sum(electrons >= limit for limit in DOSES)
-    limits = (0, *DOSES, np.inf)
-    return f"low-dose, {limits[low]:g} to {limits[low + 1]:g} electrons"
+    group = next(name for limit, name in DOSES.items() if electrons < limit)
+    return f"low-dose, {group} electrons"
 
 
 def report_refinement(n_images):
