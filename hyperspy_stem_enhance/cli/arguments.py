@@ -219,6 +219,11 @@ def _add_enhance(commands):
         help="keep what is smooth and slow beside the columns",
     )
     enhance.add_argument(
+        "--self-ensemble",
+        action="store_true",
+        help="average over mirror images: better, in four times the time",
+    )
+    enhance.add_argument(
         "--format",
         choices=("hspy", "zspy", "tif"),
         default="hspy",

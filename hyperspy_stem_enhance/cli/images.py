@@ -78,6 +78,7 @@ class _Enhance(_Network):
             **self._settings,
             "output": options.output,
             "keep_background": options.keep_background,
+            "self_ensemble": options.self_ensemble,
         }
         if options.neighbours:
             enhancement["neighbours"] = options.neighbours
