@@ -175,10 +175,10 @@ def methods(noisy, truth, model):
     yield "enhance_sfin", enhance_frames(noisy[None], model)[0]
     kept = {"keep_background": True}
     for label, options in (
-        ("background kept", kept),
+        ("enhance_sfin, background kept", kept),
         ("the same, self-ensemble", {**kept, "self_ensemble": True}),
     ):
-        yield f"enhance_sfin, {label}", enhance_frames(noisy[None], model, **options)[0]
+        yield label, enhance_frames(noisy[None], model, **options)[0]
 
 
 def main():
