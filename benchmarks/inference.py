@@ -146,9 +146,9 @@ _FRAME = """
     import time
     rng = np.random.default_rng(0)
     data = np.empty(({side}, {side}), "uint16")
-    across = np.cos(np.arange({side}) / 3.1)
+    columns = np.exp(-((np.arange({side}) % 14.6 - 7.3) ** 2) / (2 * 2.5**2))
     for row in range({side}):
-        data[row] = rng.poisson(20 * (np.cos(row / 2.7) * across + 1))
+        data[row] = rng.poisson(2 + 40 * columns[row] * columns)
     s = hs.signals.Signal2D(data)
     before = peak()
     start = time.perf_counter()
