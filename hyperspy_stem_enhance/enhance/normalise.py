@@ -19,6 +19,7 @@ _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
 _HOT = 12.0  # local SDs above which a lone pixel is called hot
 _MOST_HOT = 0.004  # of the pixels: single electrons stand out too, where they are few
+_TOGETHER = 0.8  # of what is beside a pixel with signal has some too: no lone electrons
 _ELECTRONS = 5.0  # so many times what most pixels with any signal have is hot
 _HELD = (1e-34, 1e34)  # largest values that float32 holds, with what is made of them
 _SQUARED = (1e-12, 1e14)  # those whose squares it holds as well
@@ -194,8 +195,9 @@ def single_electron(values):
     Returns
     -------
     float
-        The median of what is not zero; zero where that is most of the
-        pixels, and in an image of one value.
+        The median of what is not zero. Zero where that is most of the
+        pixels, where it lies together as in an image with empty margins,
+        and in an image of one value.
 
     Examples
     --------
@@ -203,8 +205,12 @@ def single_electron(values):
     >>> single_electron(40 * np.array([0, 0, 0, 1, 0, 2, 0, 1]))
     40.0
     """
-    lit = values[values != 0]
-    return float(np.median(lit)) if 0 < lit.size < values.size / 2 else 0.0
+    lit = values != 0
+    if not 0 < np.count_nonzero(lit) < values.size / 2:
+        return 0.0
+    beside = lit[..., 1:][lit[..., :-1]]
+    together = beside.size and beside.mean() > _TOGETHER
+    return 0.0 if together else float(np.median(values[lit]))
 
 
 def _noise_between_rows(values):

@@ -179,3 +179,17 @@ def test_no_column_in_single_electrons_that_fall_anywhere(rate):
         enhanced, dots = enhance_frames(frame[None], output=("enhanced", "detection"))
         found += len(detect_columns(enhanced[0], frame, probability=dots[0]))
     assert found <= 1
+
+
+def test_empty_margins_hide_no_column():
+    scene = draw_scene(90909, 6, (192, 192), "HAADF", "low-dose", "lattice")
+    recorded = scene.noisy - scene.noisy.min() + 1
+    recalls = []
+    for margin in (0, 128):
+        frame = np.pad(recorded, ((0, margin), (0, margin)))
+        enhanced, dots = enhance_frames(
+            frame[None], scale=1, output=("enhanced", "detection")
+        )
+        found = detect_columns(enhanced[0], frame, probability=dots[0])
+        recalls.append(score(found, scene.positions, 3.0).recall)
+    assert recalls[1] > 0.75 * recalls[0]

@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from hyperspy_stem_enhance.enhance.normalise import local_mean, normalise_frame
+from hyperspy_stem_enhance.enhance.normalise import (
+    local_mean,
+    normalise_frame,
+    single_electron,
+)
 
 
 @pytest.fixture
@@ -145,3 +149,10 @@ def test_values_that_float32_does_not_hold_are_refused(unit):
     image = np.random.default_rng(0).normal(0, unit, (32, 32))
     with pytest.raises(ValueError, match="float32"):
         normalise_frame(image)
+
+
+def test_an_image_with_empty_margins_is_none_of_single_electrons(lattice, rng):
+    assert single_electron(np.pad(lattice, ((0, 100), (0, 120)))) == 0
+    assert single_electron(rng.poisson(0.3, (64, 64))) == 1
+    columns = np.exp(-(((np.arange(128) % 12 - 6) / 2) ** 2) / 2)
+    assert single_electron(rng.poisson(2 * columns[:, None] * columns)) == 1
