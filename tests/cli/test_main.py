@@ -48,6 +48,8 @@ def test_interrupt_from_the_terminal(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Background jobs of a shell hand down that they ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while not (tmp_path / "run" / "settings.json").exists():
         assert process.poll() is None
