@@ -27,7 +27,7 @@ import warnings
 from itertools import count, pairwise
 
 import numpy as np
-from confidence import EDGES, real_ones, run_network
+from confidence import EDGES, every_candidate, real_ones
 
 from hyperspy_stem_enhance.benchmark.classical import (
     FILTERS,
@@ -35,7 +35,7 @@ from hyperspy_stem_enhance.benchmark.classical import (
     best_candidate,
 )
 from hyperspy_stem_enhance.benchmark.spots import bright_image, score_spots
-from hyperspy_stem_enhance.detect.columns import detect_classically, detect_columns
+from hyperspy_stem_enhance.detect.columns import detect_columns
 from hyperspy_stem_enhance.detect.refinement import refine_positions
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.lattice import fit_lattice
@@ -127,18 +127,12 @@ def report_confidence(model, n_images):
     for index in range(n_images):
         scene = draw_scene(CONFIDENCE_SEED, index, (SIDE, SIDE), "HRTEM")
         image = bright_image(scene)
-        enhanced, dots = run_network(image, "HRTEM", model)
-        tables = {
-            "network": detect_columns(
-                enhanced, image, "HRTEM", threshold=0, probability=dots
-            ),
-            "classical": detect_classically(image, "HRTEM", threshold=0),
-        }
-        for method, table in tables.items():
+        for method, groups in found.items():
+            table = every_candidate(image, "HRTEM", model, method)
             real = real_ones(table[:, :2], scene.columns)
             pairs = np.stack([table[:, 4], real], axis=1)
             for group in ("all", _dose(scene)):
-                found[method].setdefault(group, []).append(pairs)
+                groups.setdefault(group, []).append(pairs)
     print(
         "\n| stated | "
         + " | ".join(f"{m}: stated, real, columns" for m in found)
