@@ -57,16 +57,20 @@ def measure_networks(rounds, name):
         "difference from its plain module |\n|---|---|---|---|---|---|"
     )
     for batch in (1, 8):
-        x = torch.randn(batch, 1, 256, 256)
+        x = torch.randn(batch, small.n_inputs, 256, 256)
         for row, fast, module in (
             (name, fast_full, full),
             (f"{name}-fast", fast_small, small),
         ):
+            own = x[:, : module.n_inputs]
             with torch.inference_mode():
-                expected = module(x)[:, :1]
-                error = (fast(x, [0]) - expected).abs().max() / np.ptp(expected.numpy())
+                expected = module(own)[:, :1]
+                error = (fast(own, [0]) - expected).abs().max()
+                error /= np.ptp(expected.numpy())
                 ratio, slow, quick = compare(
-                    lambda x=x: full(x), lambda x=x, fast=fast: fast(x, [0]), rounds
+                    lambda x=x[:, :1]: full(x),
+                    lambda x=own, fast=fast: fast(x, [0]),
+                    rounds,
                 )
             print(
                 f"| {row} | {batch} | {slow / batch:.2f} s | {quick / batch:.3f} s "
@@ -89,12 +93,15 @@ def measure_stack(rounds, name, n):
 
     import hyperspy_stem_enhance as hse
     from hyperspy_stem_enhance.enhance.normalise import normalise_frame
+    from hyperspy_stem_enhance.enhance.order import network_input
 
-    frames = _simulated_frames(n, NETWORKS[name][1])
+    mode = NETWORKS[name][1]
+    frames = _simulated_frames(n, mode)
     lazy = hs.signals.Signal2D(da.from_array(frames, chunks=(16, 256, 256))).as_lazy()
     network = InferenceNetwork(load_model(f"{name}-fast"))
-    values = np.stack([normalise_frame(frame).values for frame in frames])
-    batches = torch.from_numpy(values[:, None]).split(16)
+    values = [normalise_frame(frame, mode).values for frame in frames]
+    given = [network_input(image, mode, network.n_inputs) for image in values]
+    batches = torch.from_numpy(np.stack(given)).split(16)
 
     def bare():
         with torch.inference_mode():
@@ -200,6 +207,7 @@ def measure_memory(gigabytes, name):
 def measure_tiles(n=6, side=1024):
     """Time, seams and quality by the size and overlap of tiles."""
     from hyperspy_stem_enhance.enhance.normalise import normalise_frame
+    from hyperspy_stem_enhance.enhance.order import network_input
     from hyperspy_stem_enhance.metrics import psnr
     from hyperspy_stem_enhance.simulate.scene import draw_scene
 
@@ -219,13 +227,14 @@ def measure_tiles(n=6, side=1024):
     found = []
     for scene in scenes:
         frame = normalise_frame(scene.noisy)
+        given = network_input(frame.values, n_inputs=network.n_inputs)
         found.append([])
         for setting in settings:
             shift = (setting[0] - setting[1]) // 4 * 2 if setting[1] else TILE // 2
             start = time.perf_counter()
-            one = _enhance_tiles(network, frame.values, *setting)
+            one = _enhance_tiles(network, given, *setting)
             seconds = time.perf_counter() - start
-            other = _enhance_tiles(network, frame.values[shift:, shift:], *setting)
+            other = _enhance_tiles(network, given[:, shift:, shift:], *setting)
             difference = frame.scale[shift:, shift:] * (one[shift:, shift:] - other)
             one = frame.scale * np.clip(one, 0, None)
             inside = np.abs(difference[160:-160, 160:-160]) / np.ptp(one)
@@ -252,14 +261,15 @@ def _enhance_tiles(network, values, tile, overlap, tilings=1):
     total = 0
     for i in range(tilings):
         moved = i * (tile - overlap) // tilings
-        padded = np.pad(values, ((moved, 0), (moved, 0)), mode="symmetric")
-        summed, weight = np.zeros((2, *padded.shape))
-        sides = [min(tile, size) for size in padded.shape]
+        padding = ((0, 0), (moved, 0), (moved, 0))
+        padded = np.pad(values, padding, mode="symmetric")
+        summed, weight = np.zeros((2, *padded.shape[1:]))
+        sides = [min(tile, size) for size in padded.shape[1:]]
         window = blend_window(sides, max(overlap, 1))
-        for top in tile_starts(padded.shape[0], tile, overlap):
-            for left in tile_starts(padded.shape[1], tile, overlap):
+        for top in tile_starts(padded.shape[1], tile, overlap):
+            for left in tile_starts(padded.shape[2], tile, overlap):
                 here = slice(top, top + sides[0]), slice(left, left + sides[1])
-                x = np.ascontiguousarray(padded[here][None, None])
+                x = np.ascontiguousarray(padded[(slice(None), *here)][None])
                 with torch.inference_mode():
                     enhanced = network(torch.from_numpy(x), [0])[0, 0].numpy()
                 summed[here] += enhanced * window

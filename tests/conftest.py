@@ -55,6 +55,7 @@ def three_outputs(tmp_path, monkeypatch):
     both = {name: torch.cat([w, 2 * w, w]) for name, w in first.items()}
     for model, n_outputs, tail in (("one", 1, first), ("three", 3, both)):
         architecture = {**SFIN_FAST, "n_outputs": n_outputs}
+        architecture["n_inputs"] = known.n_inputs
         network = SFIN(**architecture)
         network.load_state_dict({**state, **tail})
         card = {"architecture": architecture, "modes": ["HAADF", "BF"]}

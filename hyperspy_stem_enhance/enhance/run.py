@@ -13,6 +13,7 @@ from .normalise import (
     local_mean,
     normalise_frame,
 )
+from .order import network_input
 from .parts import is_large, map_parts
 from .recovery import recover_structure
 from .scale import choose_factor, noise_gain, resample
@@ -144,15 +145,15 @@ def enhance_frames(
     eight_bit = registry.takes_eight_bit(model)
     normalise = eight_bit_frame if eight_bit else normalise_frame
     prepared = [
-        _prepare(frame, mode, factor, normalise)
+        _prepare(frame, mode, factor, normalise, network.n_inputs)
         for frame, factor in zip(frames, scales, strict=True)
     ]
-    pieces = [cut(frame.values, network.downscale) for frame in prepared]
+    pieces = [cut(given, network.downscale) for _, given in prepared]
     channels = [registry.outputs(model).index(name) for name in wanted]
     flips = _MIRROR_IMAGES if self_ensemble else _AS_IT_IS
     tiles_out = _run(network, device, [tiles for tiles, _ in pieces], channels, flips)
     results = np.empty((len(wanted), *frames.shape), np.float32)
-    for index, (frame, (tiles, corners)) in enumerate(
+    for index, ((frame, _), (tiles, corners)) in enumerate(
         zip(prepared, pieces, strict=True)
     ):
         own = np.stack([next(tiles_out) for _ in tiles], axis=1)
@@ -203,18 +204,24 @@ def _enhance_parts(parts, output="enhanced", **options):
     return enhanced
 
 
-def _prepare(frame, mode, factor, normalise):
-    """Normalise a frame at the scale of the network; repaired at its own."""
+def _prepare(frame, mode, factor, normalise, n_inputs):
+    """Normalise a frame at the scale of the network; repaired at its own.
+
+    With it what the network is given, (n_inputs, h, w).
+    """
     own = normalise(frame, mode)
+    given = network_input(own.values, mode, n_inputs)
     shape = tuple(max(MINIMUM_SIZE, round(n * factor)) for n in frame.shape)
     if shape == frame.shape:
-        return own
+        return own, given
+    # Order stands out of noise that is white, as it is before it is resampled
+    order = [resample(image * own.scale, shape, noisy=True) for image in given[1:]]
     # Resampled noise is no longer white: its SD is what is known of it
     noise = resample(own.noise * own.scale, shape) * np.float32(noise_gain(factor))
     repaired = own.repaired
     own = normalise(resample(repaired, shape, noisy=True), mode)
     own.noise, own.repaired = np.maximum(noise, 0) / own.scale, repaired
-    return own
+    return own, np.stack([own.values, *(image / own.scale for image in order)])
 
 
 def _check_arguments(frames, mode):
@@ -276,7 +283,7 @@ def _run(network, device, stacks, channels, flips):
 
 
 def _run_batch(network, device, tiles, channels):
-    """Run tiles (n, h, w) in turn; in halves where a device has too little memory."""
+    """Run tiles (n, j, h, w) in turn; in halves where a device lacks the memory."""
     import torch
 
     from ..lazy import network_turn
@@ -285,7 +292,7 @@ def _run_batch(network, device, tiles, channels):
 
     try:
         with network_turn(), torch.inference_mode():
-            batch = torch.from_numpy(np.ascontiguousarray(tiles[:, None])).to(device)
+            batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(device)
             return run_outputs(network, batch, channels).float().cpu().numpy()
     except RuntimeError as error:
         if len(tiles) == 1 or not is_out_of_memory(error):

@@ -61,33 +61,36 @@ def blend_window(shape, overlap=OVERLAP):
 
 
 def cut(values, multiple=2):
-    """Cut a frame into tiles of one size, reflected where it is too small.
+    """Cut images of a frame into tiles of one size, reflected where too small.
 
     Parameters
     ----------
-    values : numpy.ndarray, shape (h, w)
+    values : numpy.ndarray, shape (j, h, w)
     multiple : int, default 2
         The sides of the tiles are multiples of it.
 
     Returns
     -------
-    tiles : numpy.ndarray, shape (n, th, tw)
+    tiles : numpy.ndarray, shape (n, j, th, tw)
     corners : list of tuple of int
         First row and column of each tile.
     """
-    padding = []
-    for size in values.shape:
+    padding = [(0, 0)]
+    for size in values.shape[1:]:
         wanted = size if size >= SMALLEST else PADDED
         padding.append((0, wanted + (-wanted) % multiple - size))
     padded = np.pad(values, padding, mode="symmetric")
-    sides = [min(size, TILE) for size in padded.shape]
+    sides = [min(size, TILE) for size in padded.shape[1:]]
     corners = [
         (top, left)
-        for top in tile_starts(padded.shape[0])
-        for left in tile_starts(padded.shape[1])
+        for top in tile_starts(padded.shape[1])
+        for left in tile_starts(padded.shape[2])
     ]
     tiles = np.stack(
-        [padded[top : top + sides[0], left : left + sides[1]] for top, left in corners]
+        [
+            padded[:, top : top + sides[0], left : left + sides[1]]
+            for top, left in corners
+        ]
     )
     return tiles, corners
 

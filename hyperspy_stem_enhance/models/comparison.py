@@ -61,6 +61,7 @@ class UNet(nn.Module):
     """
 
     downscale = 4
+    n_inputs = 1
 
     def __init__(self, width=64, n_outputs=1):
         super().__init__()
@@ -130,6 +131,7 @@ class FCN(nn.Module):
     """
 
     downscale = 2
+    n_inputs = 1
 
     def __init__(self, width=25, n_outputs=1):
         super().__init__()

@@ -32,7 +32,8 @@ def why_unfit(network, reference, device):
     str
         Empty where both give the same for an image of random numbers.
     """
-    x = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, reference.n_inputs, 32, 32, generator=generator)
     try:
         with torch.inference_mode():
             expected, found = reference(x), network(x.to(device)).cpu()

@@ -53,7 +53,7 @@ def run_outputs(network, x, outputs):
     ----------
     network : torch.nn.Module
         From `inference_form`.
-    x : torch.Tensor, shape (n, 1, h, w)
+    x : torch.Tensor, shape (n, n_inputs, h, w)
     outputs : list of int
 
     Returns
@@ -94,6 +94,7 @@ class InferenceNetwork(nn.Module):
     def __init__(self, network):
         super().__init__()
         self.downscale = network.downscale
+        self.n_inputs = network.n_inputs
         self.head = _Convolution(network.head_conv.weight, network.head_conv.bias)
         self.body = nn.Sequential(*(_Residual(part) for part in network.body))
         self.tail = _Convolution(network.tail_conv.weight, network.tail_conv.bias)

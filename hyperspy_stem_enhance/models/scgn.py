@@ -26,6 +26,7 @@ SCGN_FAST = {
     "n_blocks": 3,
     "downscale": 2,
     "n_outputs": 3,
+    "n_inputs": 2,
 }
 
 _LEAST_VARIANCE = 1e-5

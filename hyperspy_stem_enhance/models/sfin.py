@@ -22,8 +22,18 @@ OUTPUTS = ("enhanced", "super-resolution", "detection")
 """What a network returns, in this order: the columns, the columns narrower
 than they are, and the logit of a dot at every column."""
 
+INPUTS = ("frame", "order")
+"""What a network may be given, in this order: the normalised frame, and what
+repeats across it (`enhance.order`)."""
+
 SFIN_PAPER = {"width": 64, "n_blocks": 8, "downscale": 1}
-SFIN_FAST = {"width": 64, "n_blocks": 3, "downscale": 2, "n_outputs": 3}
+SFIN_FAST = {
+    "width": 64,
+    "n_blocks": 3,
+    "downscale": 2,
+    "n_outputs": 3,
+    "n_inputs": 2,
+}
 
 
 def conv3(inputs, outputs):
@@ -134,11 +144,13 @@ class SFIN(nn.Module):
         the image must be multiples of it.
     n_outputs : int, default 1
         How many of `OUTPUTS`, from the first on, it returns.
+    n_inputs : int, default 1
+        How many of `INPUTS`, from the first on, it takes.
 
     Notes
     -----
-    The input is a float32 tensor of shape (n, 1, h, w), the output one of
-    shape (n, n_outputs, h, w).  The defaults are the network of the paper:
+    The input is a float32 tensor of shape (n, n_inputs, h, w), the output one
+    of shape (n, n_outputs, h, w).  The defaults are the network of the paper:
     960,193 parameters.
 
     References
@@ -158,12 +170,13 @@ class SFIN(nn.Module):
 
     residual_block = ResidualBlock
 
-    def __init__(self, width=64, n_blocks=8, downscale=1, n_outputs=1):
+    def __init__(self, width=64, n_blocks=8, downscale=1, n_outputs=1, n_inputs=1):
         super().__init__()
         self.downscale = downscale
+        self.n_inputs = n_inputs
         self.n_outputs = n_outputs
         pixels = downscale**2
-        self.head_conv = conv3(pixels, width)
+        self.head_conv = conv3(n_inputs * pixels, width)
         self.body = nn.Sequential(
             *(self.residual_block(width) for _ in range(n_blocks))
         )

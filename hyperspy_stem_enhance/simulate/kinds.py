@@ -10,6 +10,8 @@ from .noise import FrameNoise
 NOISE_KINDS = ("published", "scanning", "low-dose", "mixed")
 # How often "mixed" draws each of the others
 _MIXED_WEIGHTS = {"published": 0.15, "scanning": 0.35, "low-dose": 0.5}
+# Electrons per pixel at the brightest columns, of the kind "low-dose"
+_LOWEST_DOSE, _HIGHEST_DOSE = 0.2, 150.0
 SPREAD = 0.15  # SD of the parameters between images, relative to their mean
 
 
@@ -51,13 +53,14 @@ def draw_low_dose_noise(rng, contrast):
     rng : numpy.random.Generator
     contrast : float
         Height of the brightest columns over the background; the dose is
-        0.2 to 150 electrons per pixel for this intensity.
+        0.2 to 150 electrons per pixel for this intensity, half of the
+        time less than 3.
 
     Returns
     -------
     FrameNoise
     """
-    dose = np.exp(rng.uniform(np.log(0.2), np.log(150)))
+    dose = _LOWEST_DOSE * (_HIGHEST_DOSE / _LOWEST_DOSE) ** (rng.random() ** 1.3)
     electron = contrast / dose
     often = rng.random(5)
     noise = FrameNoise(

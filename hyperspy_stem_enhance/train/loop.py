@@ -249,7 +249,7 @@ def train(
         Noise and mode of every second batch; `noise` is that of the others.
     start : str, optional
         Name of a model of the same architecture, to begin with its weights;
-        it may have fewer outputs. By default they are drawn at random.
+        it may have fewer inputs and outputs. By default they are drawn at random.
     batch_factor : int, default 1
         Multiplies the batch (8 frames of 128 x 128 pixels).
     n_workers : int, default 1
@@ -313,6 +313,7 @@ def train(
         modes,
         own_noise=own_noise,
         n_outputs=training.network.n_outputs,
+        n_inputs=training.network.n_inputs,
     )
     losses = []
     with _progressbar(show_progressbar, training.step, n_steps) as advance:
@@ -332,9 +333,16 @@ def train(
 
 
 def _begin_with(network, start):
-    """Take the weights of a model; outputs that it has not got stay as drawn."""
+    """Take the weights of a model, which may have fewer inputs and outputs.
+
+    An input that it has not got counts for half of the frame at first, which it
+    resembles; outputs that it has not got stay as drawn.
+    """
     state, drawn = load_model(start).state_dict(), network.state_dict()
     try:
+        known = state["head_conv.weight"]
+        if known.shape[1] < drawn["head_conv.weight"].shape[1]:
+            state["head_conv.weight"] = torch.cat([known, known / 2], 1)
         for name in ("tail_conv.weight", "tail_conv.bias"):
             known = state[name]
             state[name] = drawn[name].clone()

@@ -7,13 +7,14 @@ import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
 from ..enhance.normalise import normalise_frame
+from ..enhance.order import network_input
 from ..noise.parameters import MODES
 from ..simulate.lattice import INVENTED
 from ..simulate.scene import draw_scene
 from ..simulate.structures import HELD_OUT_STRUCTURES, STRUCTURES
 
 # Side of the crops, and how many fill a batch: about the same pixels each.
-CROPS = ((128, 8), (128, 8), (192, 4), (256, 2))
+CROPS = ((128, 8), (256, 2), (192, 4), (256, 2))
 TRAINING_STRUCTURES = (
     *(name for name in STRUCTURES if name not in HELD_OUT_STRUCTURES),
     INVENTED,
@@ -42,6 +43,8 @@ class SimulatedBatches(IterableDataset):
         Noise and mode of half of the batches.
     n_outputs : int, default 1
         How many of `models.sfin.OUTPUTS` there is to be a truth of.
+    n_inputs : int, default 1
+        How many of `models.sfin.INPUTS` there are to be.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class SimulatedBatches(IterableDataset):
         modes=MODES,
         own_noise=None,
         n_outputs=1,
+        n_inputs=1,
     ):
         super().__init__()
         self.seed = seed
@@ -62,6 +66,7 @@ class SimulatedBatches(IterableDataset):
         self.modes = tuple(modes)
         self.own_noise = own_noise
         self.n_outputs = n_outputs
+        self.n_inputs = n_inputs
 
     def __iter__(self):
         worker = get_worker_info()
@@ -70,7 +75,7 @@ class SimulatedBatches(IterableDataset):
             yield self.draw_batch(number)
 
     def draw_batch(self, number):
-        """Return the inputs (n, 1, h, w) and targets (n, k, h, w) of a batch."""
+        """Return the inputs (n, j, h, w) and targets (n, k, h, w) of a batch."""
         side, n_frames = CROPS[number % len(CROPS)]
         n_frames *= self.batch_factor
         own = self.own_noise is not None and number // len(CROPS) % 2 == 0
@@ -79,7 +84,7 @@ class SimulatedBatches(IterableDataset):
             for index in range(n_frames)
         ]
         inputs, targets = (np.stack(arrays) for arrays in zip(*pairs, strict=True))
-        return torch.from_numpy(inputs[:, None]), torch.from_numpy(targets)
+        return torch.from_numpy(inputs), torch.from_numpy(targets)
 
     def _draw_pair(self, index, side, own):
         mode, noise = self.modes[index % len(self.modes)], self.noise
@@ -103,7 +108,8 @@ class SimulatedBatches(IterableDataset):
             except ValueError:
                 index += 512
                 continue
-            return frame.values, _truths(scene, frame.scale, self.n_outputs)
+            given = network_input(frame.values, mode, self.n_inputs)
+            return given, _truths(scene, frame.scale, self.n_outputs)
 
 
 def _truths(scene, scale, n_outputs):

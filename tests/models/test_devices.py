@@ -29,7 +29,7 @@ class Small(torch.nn.Module):
 
 @pytest.fixture
 def tiles(rng):
-    return rng.random((7, 8, 8), dtype=np.float32)
+    return rng.random((7, 1, 8, 8), dtype=np.float32)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def tiles(rng):
 def test_batches_are_halved_until_memory_suffices(error, tiles):
     network = Small(error)
     found = run._run_batch(network, "cpu", tiles, [0])
-    np.testing.assert_array_equal(found[:, 0], 2 * tiles)
+    np.testing.assert_array_equal(found, 2 * tiles)
     assert network.seen == [7, 3, 1, 2, 4, 2, 2]
 
 
@@ -73,13 +73,13 @@ def test_a_network_is_run_by_one_thread_after_another(monkeypatch):
         inside -= 1
         return x
 
-    tiles = np.ones((1, 16, 16), np.float32)
+    tiles = np.ones((1, 1, 16, 16), np.float32)
     with ThreadPoolExecutor(4) as pool:
         calls = [
             pool.submit(run._run_batch, network, "cpu", tiles, [0]) for _ in "four"
         ]
         for call in calls:
-            np.testing.assert_array_equal(call.result()[:, 0], tiles)
+            np.testing.assert_array_equal(call.result(), tiles)
     assert peak == 1
 
 
@@ -96,8 +96,9 @@ def test_gpus_go_before_the_processor(monkeypatch):
 
 
 def test_device_that_gives_something_else_is_told():
-    network = torch.nn.Conv2d(1, 1, 1)
-    other = torch.nn.Conv2d(1, 1, 1)
+    network = torch.nn.Conv2d(2, 1, 1)
+    other = torch.nn.Conv2d(2, 1, 1)
+    network.n_inputs = other.n_inputs = 2
     other.load_state_dict(network.state_dict())
     assert why_unfit(other, network, "cpu") == ""
     other.weight.data *= 1.5

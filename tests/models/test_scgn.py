@@ -71,7 +71,7 @@ def test_fast_variant_works_at_half_resolution():
     network = build_network(SCGN_FAST).eval()
     assert isinstance(network, SCGN)
     with torch.inference_mode():
-        assert network(torch.zeros(1, 1, 32, 64)).shape == (1, 3, 32, 64)
+        assert network(torch.zeros(1, 2, 32, 64)).shape == (1, 3, 32, 64)
 
 
 def test_training_in_half_precision_is_finite():

@@ -82,6 +82,6 @@ def test_residual_block_adds_its_input():
 def test_fast_variant_works_at_half_resolution():
     network = SFIN(**SFIN_FAST).eval()
     assert network.downscale == 2
-    assert network.head_conv.in_channels == 4
+    assert network.head_conv.in_channels == 2 * 4
     with torch.inference_mode():
-        assert network(torch.zeros(1, 1, 32, 64)).shape == (1, 3, 32, 64)
+        assert network(torch.zeros(1, 2, 32, 64)).shape == (1, 3, 32, 64)

@@ -119,6 +119,21 @@ def test_training_begins_with_a_network_of_fewer_outputs(tmp_path, monkeypatch):
     torch.testing.assert_close(three[: len(one)], one, rtol=1e-3, atol=1e-4)
 
 
+def test_training_begins_with_a_network_of_fewer_inputs(tmp_path, monkeypatch):
+    monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
+    first = run(tmp_path / "first", 2)
+    install_model(first.parent, "one-input")
+    more = {**SMALL, "n_inputs": 2}
+    options = {"n_workers": 0, "report": lambda line: None, "peak_rate": 1e-9}
+    second = train(tmp_path / "second", more, 1, start="one-input", **options)
+    one = averaged_network(first).head_conv.weight
+    two = averaged_network(second).head_conv.weight
+    n = one.shape[1]
+    assert two.shape[1] == 2 * n
+    torch.testing.assert_close(two[:, :n], one, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(two[:, n:], one / 2, rtol=1e-3, atol=1e-4)
+
+
 def test_scgn_learns_hrtem_frames(tmp_path):
     small = {**SMALL, "name": "scgn", "n_outputs": 3}
     options = {"n_workers": 0, "report": lambda line: None, "modes": ("HRTEM",)}

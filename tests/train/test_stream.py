@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 
+from hyperspy_stem_enhance.enhance.order import find_order
 from hyperspy_stem_enhance.models.architectures import build_network
 from hyperspy_stem_enhance.models.scgn import SCGN_FAST
 from hyperspy_stem_enhance.simulate import draw_scene
@@ -16,6 +17,13 @@ def test_batches_of_hrtem_frames():
     assert noisy.dtype == truths.dtype == torch.float32
     again = SimulatedBatches(3, modes=("HRTEM",), n_outputs=3).draw_batch(0)
     torch.testing.assert_close(noisy, again[0], rtol=0, atol=0)
+
+
+def test_a_second_input_is_the_order_of_the_first():
+    one, two = (SimulatedBatches(3, n_inputs=n).draw_batch(0)[0] for n in (1, 2))
+    torch.testing.assert_close(two[:, :1], one, rtol=0, atol=0)
+    expected = find_order(one[5, 0].numpy())
+    np.testing.assert_array_equal(two[5, 1], expected)
 
 
 def test_columns_are_bright_whatever_the_contrast():
@@ -38,7 +46,7 @@ def test_scgn_learns_from_it():
     torch.manual_seed(0)
     network = build_network({**SCGN_FAST, "width": 16, "n_blocks": 1}).train()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-    stream = SimulatedBatches(5, modes=("HRTEM",), n_outputs=3)
+    stream = SimulatedBatches(5, modes=("HRTEM",), n_outputs=3, n_inputs=2)
     noisy, truths = (part[:4] for part in stream.draw_batch(0))
     losses = []
     for _ in range(12):
