@@ -224,6 +224,11 @@ def _add_enhance(commands):
         help="average over mirror images: better, in four times the time",
     )
     enhance.add_argument(
+        "--remove-echo",
+        action="store_true",
+        help="take away what follows the noise: better, in twice the time",
+    )
+    enhance.add_argument(
         "--format",
         choices=("hspy", "zspy", "tif"),
         default="hspy",

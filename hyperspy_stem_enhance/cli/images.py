@@ -79,6 +79,7 @@ class _Enhance(_Network):
             "output": options.output,
             "keep_background": options.keep_background,
             "self_ensemble": options.self_ensemble,
+            "remove_echo": options.remove_echo,
         }
         if options.neighbours:
             enhancement["neighbours"] = options.neighbours

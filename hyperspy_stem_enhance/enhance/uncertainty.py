@@ -20,7 +20,7 @@ import numpy as np
 
 from .normalise import local_mean, normalise_frame
 from .parts import is_large
-from .run import check_background, check_scale, enhance_frames, with_background
+from .run import check_scale, enhance_frames, with_background
 from .scale import choose_factor
 
 N_RESAMPLES = 4
@@ -45,6 +45,7 @@ def enhance_with_uncertainty(
     pixel_size=None,
     output="enhanced",
     self_ensemble=False,
+    remove_echo=False,
     seed=0,
 ):
     """Enhance frames, and tell how far each pixel may be from the truth.
@@ -54,9 +55,9 @@ def enhance_with_uncertainty(
     frames : array-like, shape (n, h, w)
     model, mode, device, keep_background, allow_negative, scale, pixel_size
         As of `run.enhance_frames`.
-    self_ensemble : bool, default False
+    self_ensemble, remove_echo : bool, default False
         As of `run.enhance_frames`; the interval stays that of enhancement
-        without it, and is a little too wide.
+        without them, and is a little too wide.
     output : {"enhanced"}
         The intervals of other outputs have not been tested.
     seed : int, default 0
@@ -90,13 +91,12 @@ def enhance_with_uncertainty(
     ((1, 64, 64), True)
     """
     check_output(output)
-    check_background(keep_background, (output,))
     check_scale(scale)
     frames = np.asarray(frames)
     enhance = partial(enhance_frames, model=model, mode=mode, device=device)
     columns = enhance(frames, scale=scale, pixel_size=pixel_size)
     shown = columns
-    if allow_negative or keep_background or self_ensemble:
+    if allow_negative or keep_background or self_ensemble or remove_echo:
         shown = enhance(
             frames,
             scale=scale,
@@ -104,6 +104,7 @@ def enhance_with_uncertainty(
             allow_negative=allow_negative,
             keep_background=keep_background,
             self_ensemble=self_ensemble,
+            remove_echo=remove_echo,
         )
     uncertainty = np.empty_like(columns)
     for index, (frame, own) in enumerate(zip(frames, columns, strict=True)):

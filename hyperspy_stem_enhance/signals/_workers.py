@@ -23,6 +23,7 @@ DEFAULTS = {
     "scale": "auto",
     "pixel_size": None,
     "self_ensemble": False,
+    "remove_echo": False,
 }
 """Settings of `enhance` beside the network and its output."""
 
@@ -174,7 +175,8 @@ def enhance(frames, model, mode, device, **options):
     settings = frozenset({**DEFAULTS, **options}.items())
     key = (id(frames), model, mode, device, settings)
     if key not in kept:
-        names = (wanted,) if options.get("keep_background") else _once.outputs
+        alone = options.get("keep_background") or options.get("remove_echo")
+        names = (wanted,) if alone else _once.outputs
         results = _enhance(frames, model, mode, device, output=names, **options)
         kept[key] = dict(zip(names, results, strict=True))
     if isinstance(wanted, str):

@@ -33,7 +33,12 @@ _OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
         self_ensemble : bool, default False
             Whether to average what the network gives for an image and its
             three mirror images: up to half a decibel better, in four times
-            the time.{}
+            the time.
+        remove_echo : bool, default False
+            Whether to enhance each image a second time, with more of its
+            own noise, and to take away what goes with the noise: a fifth of
+            a decibel better, at few electrons up to two, in twice the
+            time.{}
         inplace : bool, default False
             If True, replace the data of this signal and return None."""
 _UNCERTAINTY = """
@@ -64,6 +69,7 @@ class EnhancementMixin:
         allow_negative=False,
         scale="auto",
         self_ensemble=False,
+        remove_echo=False,
         return_uncertainty=False,
         inplace=False,
         lazy_output=None,
@@ -147,6 +153,7 @@ class EnhancementMixin:
             "allow_negative": allow_negative,
             "scale": scale,
             "self_ensemble": self_ensemble,
+            "remove_echo": remove_echo,
         }
         return _enhance(
             self,
@@ -174,6 +181,7 @@ class EnhancementMixin:
         allow_negative=False,
         scale="auto",
         self_ensemble=False,
+        remove_echo=False,
         inplace=False,
         lazy_output=None,
         show_progressbar=None,
@@ -249,6 +257,7 @@ class EnhancementMixin:
             "allow_negative": allow_negative,
             "scale": scale,
             "self_ensemble": self_ensemble,
+            "remove_echo": remove_echo,
         }
         return _enhance(
             self,
@@ -352,14 +361,20 @@ def _enhance(
         ``lazy_output``, ``show_progressbar`` and ``num_workers``.
     """
     from hyperspy_stem_enhance.enhance.neighbours import average_neighbours
-    from hyperspy_stem_enhance.enhance.run import check_background, check_scale
+    from hyperspy_stem_enhance.enhance.run import (
+        check_additions,
+        check_echo,
+        check_scale,
+    )
     from hyperspy_stem_enhance.models import registry
 
     settings, record = _workers.enhancement(signal, **network)
     check_scale(options["scale"])
     output = options["output"]
     registry.check_outputs((output,), settings["model"])
-    check_background(options["keep_background"], (output,))
+    additions = {name: options[name] for name in ("keep_background", "remove_echo")}
+    check_additions((output,), **additions)
+    check_echo(options["remove_echo"], settings["model"])
     arguments = _workers.enhancing({**settings, **options})
     if return_uncertainty:
         _evidence.check_uncertainty(inplace, output)

@@ -22,12 +22,13 @@ def test_matches_the_method(folder, out):
 
 
 def test_takes_its_options(folder, out):
-    options = ("--keep-background", "--self-ensemble", "--mode", "BF", "--scale", "0.8")
-    assert run(folder, out, *options) == 0
+    options = ("--keep-background", "--self-ensemble", "--remove-echo", "--mode", "BF")
+    assert run(folder, out, *options, "--scale", "0.8") == 0
     enhanced = hs.load(out / "image_enhanced.hspy")
     record = enhanced.metadata.STEM_enhance.enhance_sfin
     assert record.keep_background
     assert record.self_ensemble
+    assert record.remove_echo
     assert record.mode == "BF"
     assert record.scale == 0.8
 

@@ -37,7 +37,7 @@ def test_intervals_hold_about_two_thirds_of_the_truth(scenes):
 
 def test_enhanced_is_that_of_enhancement_alone(scenes):
     frames = np.stack([scene.noisy for scene in scenes[:2]])
-    names = ("keep_background", "allow_negative", "self_ensemble")
+    names = ("keep_background", "allow_negative", "self_ensemble", "remove_echo")
     for options in ({}, *({name: True} for name in names)):
         enhanced, uncertainty = enhance_with_uncertainty(frames, **options)
         np.testing.assert_allclose(

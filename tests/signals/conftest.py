@@ -31,6 +31,7 @@ def smooth_frames(frames, model, mode, device, **options):
         frame = np.where(finite, frame, np.median(frame[finite]))
         smooth = sign * gaussian_filter(frame, 1)
         smooth *= 0.5 if options.get("self_ensemble") else 1
+        smooth *= 0.7 if options.get("remove_echo") else 1
         smooth -= 0 if options.get("keep_background") else np.median(smooth)
         out.append(smooth if options.get("allow_negative") else smooth.clip(0))
     return np.array(out, np.float32)
@@ -48,6 +49,7 @@ def fake_network(monkeypatch):
     monkeypatch.setattr(registry, "load_for_use", lambda *args: None)
     monkeypatch.setattr(registry, "check_outputs", lambda *args: None)
     monkeypatch.setattr(registry, "outputs", lambda name: ("enhanced",))
+    monkeypatch.setattr(registry, "takes_eight_bit", lambda name: False)
     monkeypatch.setattr(registry, "ranges", lambda name: ((0, np.inf), (0, np.inf)))
     monkeypatch.setattr(run, "enhance_frames", smooth_frames)
 

@@ -37,6 +37,7 @@ def test_probabilities_are_called_so(make_images, three_outputs):
         ("three", {"output": "dots"}, "output='dots' is unknown"),
         ("three", {"output": ["enhanced"]}, "is unknown"),
         ("three", {"output": "detection", "keep_background": True}, "keep_background"),
+        ("three", {"output": "detection", "remove_echo": True}, "remove_echo"),
     ],
 )
 def test_refused_before_anything_is_computed(

@@ -199,10 +199,11 @@ class TestEnhance:
             "allow_negative": False,
             "scale": "auto",
             "self_ensemble": False,
+            "remove_echo": False,
         }
 
     @pytest.mark.parametrize(
-        "option", ["keep_background", "allow_negative", "self_ensemble"]
+        "option", ["keep_background", "allow_negative", "self_ensemble", "remove_echo"]
     )
     def test_options_reach_the_array_function(self, make_images, option):
         s = make_images()

@@ -43,6 +43,19 @@ def test_results_are_those_of_the_methods(shape):
         np.testing.assert_allclose(found, table, rtol=1e-4, atol=1e-3)
 
 
+@pytest.mark.parametrize("addition", ["keep_background", "remove_echo"])
+def test_what_is_added_to_enhanced_images_does_not_reach_detection(addition):
+    data, options = frames(2), NETWORK | {addition: True}
+    signal = hs.signals.Signal2D(data).as_lazy()
+    enhanced, atoms = enhance_and_detect(signal, options, NETWORK)
+    images, tables = dask.compute(enhanced.data, atoms.data)
+    expected = hs.signals.Signal2D(data).enhance_sfin(**options)
+    np.testing.assert_allclose(images, expected.data, rtol=1e-4, atol=1e-3)
+    columns = hs.signals.Signal2D(data).detect_atoms(**NETWORK)
+    for found, table in zip(tables, columns.data, strict=True):
+        np.testing.assert_allclose(found, table, rtol=1e-4, atol=1e-3)
+
+
 def test_defaults_are_those_of_the_function():
     parameters = signature(run.enhance_frames).parameters
     assert {"contrast", *parameters} == {*_workers.DEFAULTS, *_NETWORK_ARGUMENTS}
