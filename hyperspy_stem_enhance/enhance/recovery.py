@@ -17,6 +17,7 @@ from .spectra import NEIGHBOURS, SpectralBlocks, power_of
 
 _ERRORS = 3.0  # standard errors by which a ring must exceed the noise
 _TINY = 1e-6  # of the power: rounding
+_BEYOND_DOUBT = 10.0  # power of an image, in units of the noise, that is structure
 
 
 def recover_structure(residual, columns):
@@ -43,9 +44,10 @@ def recover_structure(residual, columns):
     1)`` with ``S`` proportional to the power of the columns, by a factor that
     the excess ``q - 1`` of all blocks gives in each ring of frequencies. The
     second is ``1 - t / q``, zero for ``q < t``, with ``q`` averaged over
-    neighbouring blocks. A lattice has few peaks in the spectrum: where the
-    median of a ring is above the noise too, that much is taken to be noise
-    that is correlated between pixels.
+    neighbouring blocks; ``t`` is 1 where the whole image is ten times as strong as
+    the noise, and elsewhere what noise hardly ever reaches. A lattice has few
+    peaks in the spectrum: where the median of a ring is above the noise too, that
+    much is taken to be noise that is correlated between pixels.
 
     Examples
     --------
@@ -67,16 +69,21 @@ def recover_structure(residual, columns):
     power = power_of(spectra)
     noise = blocks.noise_power(power)
     power /= noise
-    prior = uniform_filter(
-        power_of(blocks.transform(columns / unit)), (1, 1, 3, 3), mode="wrap"
-    )
+    found = blocks.transform((columns - columns.mean()) / unit)
+    prior = uniform_filter(power_of(found), (1, 1, 3, 3), mode="wrap")
     prior /= noise
     prior *= _share(power, prior, blocks.rings)
     missing = 1 / (1 + prior)
-    average = uniform_filter(power, (NEIGHBOURS, NEIGHBOURS, 1, 1), mode="nearest")
-    missing *= blocks.threshold / np.maximum(average, blocks.threshold)
+    found += spectra
+    whole = _average(power_of(found) / noise)
+    threshold = np.where(whole > _BEYOND_DOUBT, 1, np.float32(blocks.threshold))
+    missing *= threshold / np.maximum(_average(power), threshold)
     spectra *= 1 - missing
     return blocks.join(spectra) * np.float32(unit)
+
+
+def _average(power):
+    return uniform_filter(power, (NEIGHBOURS, NEIGHBOURS, 1, 1), mode="nearest")
 
 
 def _share(power, prior, ring):
