@@ -176,7 +176,9 @@ def methods(noisy, truth, model):
     kept = {"keep_background": True}
     for label, options in (
         ("enhance_sfin, background kept", kept),
+        ("the same, echo removed", {**kept, "remove_echo": True}),
         ("the same, self-ensemble", {**kept, "self_ensemble": True}),
+        ("the same, both", {**kept, "remove_echo": True, "self_ensemble": True}),
     ):
         yield label, enhance_frames(noisy[None], model, **options)[0]
 

@@ -104,6 +104,25 @@ report = noisy.inav[1].residual_report(enhanced.inav[1])
 print(report.summary())
 
 # %%
+# What only follows the noise
+# ---------------------------
+# Few electrons leave columns ragged. Enhanced once more, with a part of its own noise
+# added, an image tells at which spatial frequencies it follows the noise; these are
+# lowered. It takes twice the time.
+
+faint = noisy.inav[3]
+plain = faint.enhance_sfin(keep_background=True)
+better = faint.enhance_sfin(keep_background=True, remove_echo=True)
+figure, panels = plt.subplots(1, 4, figsize=(11, 3.2), layout="constrained")
+titles = ("raw, 1 electron per pixel", "enhanced", "echo removed", "truth")
+signals = (faint, plain, better, clean)
+for panel, title, signal in zip(panels, titles, signals, strict=True):
+    panel.imshow(signal.data, cmap="gray", vmin=0, vmax=1.3)
+    panel.set(xticks=[], yticks=[], title=title)
+    if signal is not clean:
+        print(f"{title}: RMS error {np.std(signal.data - clean.data):.3f} counts")
+
+# %%
 # How certain is a pixel?
 # -----------------------
 # A second signal with the half width of an interval that holds the truth for

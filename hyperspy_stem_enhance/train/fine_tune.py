@@ -110,6 +110,7 @@ or HRTEMNoiseParameters
         n_steps,
         seed=seed,
         peak_rate=_PEAK_RATE,
+        loss="rms",  # as the shipped networks
         modes=start["modes"],
         own_noise=own,
         start=model,
