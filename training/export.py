@@ -29,6 +29,7 @@ WEIGHTS = Path(__file__).parents[1] / "hyperspy_stem_enhance" / "weights"
 MORE = """ At the same cost it
 returns the columns narrower than they are (super-resolution) and the probability
 that a column is centred at a pixel (detection)."""
+ORDER = ", and beside it what repeats across it (`enhance.order`)"
 LOSSES = {"l1": "L1", "rms": "half the root mean square error of each frame"}
 LOSS = "{}, on the output rectified"
 LOSS_OF_THREE = (
@@ -77,6 +78,7 @@ def main():
         **settings["architecture"] | {"name": arguments.name},
         outputs=", ".join(outputs),
         more=MORE if len(outputs) > 1 else "",
+        order=ORDER if network.n_inputs > 1 else "",
         loss=loss.format(LOSSES[settings.get("loss", "l1")]),
         parameters=sum(p.numel() for p in network.parameters()),
         modes=" and ".join(modes),

@@ -15,6 +15,9 @@ from ..simulate.structures import HELD_OUT_STRUCTURES, STRUCTURES
 
 # Side of the crops, and how many fill a batch: about the same pixels each.
 CROPS = ((128, 8), (256, 2), (192, 4), (256, 2))
+# One pair of frames in so many lacks columns of a lattice, beyond those that do anyway:
+# a network that is given their order must not complete it
+_PAIRS_PER_VACANCIES = 6
 TRAINING_STRUCTURES = (
     *(name for name in STRUCTURES if name not in HELD_OUT_STRUCTURES),
     INVENTED,
@@ -88,6 +91,9 @@ class SimulatedBatches(IterableDataset):
 
     def _draw_pair(self, index, side, own):
         mode, noise = self.modes[index % len(self.modes)], self.noise
+        scanned = mode != "HRTEM"
+        lacking = scanned and index // 2 % _PAIRS_PER_VACANCIES == 0
+        arrangement = "vacancies" if lacking else None
         while True:  # a frame that counted no electron at all is drawn again
             if own:
                 mode = self.own_noise.mode
@@ -99,6 +105,7 @@ class SimulatedBatches(IterableDataset):
                 (side, side),
                 mode,
                 noise,
+                arrangement,
                 structures=TRAINING_STRUCTURES,
             )
             # networks are given bright columns; of HRTEM images a user says so
