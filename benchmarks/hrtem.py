@@ -80,12 +80,10 @@ def measure(scene, model):
     probability = dots[0][0] if dots else None
     found = detect_columns(enhanced[0], image, "HRTEM", probability=probability)
     columns = score_columns(found, scene.positions, _radius(scene.positions))
-    without = enhance_frames(image[None], model, "HRTEM", remove_echo=True)[0]
     as_blur = next(assisted([enhanced[0].astype(float)], truth))  # nothing taken off
     scores = {
         "Gaussian blur, assisted": score_spots(best, truth),
         model: score_spots(enhanced[0], truth),
-        f"{model}, echo removed": score_spots(without, truth),
         f"{model}, linear fit": score_spots(as_blur, truth),
     }
     return scores, (columns.precision, columns.recall, columns.rms)

@@ -64,8 +64,11 @@ class _Enhance(_Network):
     """Enhanced images, and their columns where asked for."""
 
     def __init__(self, options):
+        from ..enhance.run import check_echo
+
         super().__init__(options)
         _check_neighbours(options)
+        check_echo(options.remove_echo, options.model, options.mode)
         check_formats(options.format, options.table)
         self.endings = [f"_{options.output}.{options.format}"]
         if options.detect:
@@ -79,8 +82,9 @@ class _Enhance(_Network):
             "output": options.output,
             "keep_background": options.keep_background,
             "self_ensemble": options.self_ensemble,
-            "remove_echo": options.remove_echo,
         }
+        if options.remove_echo:
+            enhancement["remove_echo"] = True
         if options.neighbours:
             enhancement["neighbours"] = options.neighbours
         if not options.detect:

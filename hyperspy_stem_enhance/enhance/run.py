@@ -86,8 +86,10 @@ def enhance_frames(
         images, in four times the time [1]_.
     remove_echo : bool, default False
         Enhance the frame a second time, with more of its own noise, and take
-        away what goes with the noise, in twice the time; see `echo`. Beside
-        columns the result may then differ from zero by a percent of them.
+        away what goes with the noise, in twice the time; see `echo`. Of
+        scanned images alone. Beside columns the result may then differ from
+        zero by a percent of them, and at few electrons more than that where
+        a lattice lacks a column.
 
     Returns
     -------
@@ -124,7 +126,7 @@ def enhance_frames(
     model = registry.resolve(model, mode)
     registry.check_outputs(wanted, model)
     check_additions(wanted, keep_background=keep_background, remove_echo=remove_echo)
-    check_echo(remove_echo, model)
+    check_echo(remove_echo, model, mode)
     ranges = registry.ranges(model)
     scales = [
         choose_factor(lay_noise_along_rows(frame, mode), *ranges, pixel_size)
@@ -299,11 +301,18 @@ def check_additions(outputs=("enhanced",), **settings):
             )
 
 
-def check_echo(remove_echo, model="auto"):
+def check_echo(remove_echo, model="auto", mode="HAADF"):
     """Raise ValueError where there is no telling what the noise does."""
     from ..models import registry
 
-    if remove_echo and registry.takes_eight_bit(model):
+    if not remove_echo:
+        return
+    if mode == "HRTEM":  # spots are not what the image has, less its noise
+        raise ValueError(
+            f"remove_echo={remove_echo!r} is for scanned images, not for mode='HRTEM'; "
+            "leave it out."
+        )
+    if registry.takes_eight_bit(model):
         raise ValueError(
             f"remove_echo={remove_echo!r} cannot be used with model={model!r}, which "
             "takes values from 0 to 255; leave it out."
@@ -392,23 +401,17 @@ def _significance(values, noise):
 def _without_echo(frames, columns, mode, enhance):
     """Take away what of the columns goes with the noise of repaired frames."""
     rest = [
-        lay_noise_along_rows(frame - with_background(frame, own, mode), mode)
+        frame - with_background(frame, own, mode)
         for frame, own in zip(frames, columns, strict=True)
     ]
-    added = [more_noise(image) for image in rest]
-    noisier = [lay_noise_along_rows(image, mode) for image in added]
-    (changed,), _ = enhance(np.stack(frames) + np.stack(noisier), wanted=("enhanced",))
+    added = np.stack([more_noise(image) for image in rest])
+    (changed,), _ = enhance(np.stack(frames) + added, wanted=("enhanced",))
     sign = np.float32(-1 if mode == "BF" else 1)
     results = [
-        without_echo(
-            lay_noise_along_rows(own, mode),
-            sign * left,
-            sign * more,
-            lay_noise_along_rows(other, mode),
-        )
+        without_echo(own, sign * left, sign * more, other)
         for own, left, more, other in zip(columns, rest, added, changed, strict=True)
     ]
-    return np.stack([lay_noise_along_rows(image, mode) for image in results])
+    return np.stack(results)
 
 
 def _with_all_that_was_left(frame, repaired, columns, mode):

@@ -33,14 +33,16 @@ _OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
         self_ensemble : bool, default False
             Whether to average what the network gives for an image and its
             three mirror images: up to half a decibel better, in four times
-            the time.
+            the time.{}
+        inplace : bool, default False
+            If True, replace the data of this signal and return None."""
+_ECHO = """
         remove_echo : bool, default False
             Whether to enhance each image a second time, with more of its
             own noise, and to take away what goes with the noise: a fifth of
             a decibel better, at few electrons up to two, in twice the
-            time.{}
-        inplace : bool, default False
-            If True, replace the data of this signal and return None."""
+            time. At few electrons a lattice that lacks columns may then be
+            completed in part."""
 _UNCERTAINTY = """
         return_uncertainty : bool, default False
             Whether to return a second signal: half the width of the
@@ -167,7 +169,7 @@ class EnhancementMixin:
             num_workers=num_workers,
         )
 
-    enhance_sfin.__doc__ %= (_OPTIONS.format(_UNCERTAINTY), *_RUN_ARGS, _WARNS)
+    enhance_sfin.__doc__ %= (_OPTIONS.format(_ECHO + _UNCERTAINTY), *_RUN_ARGS, _WARNS)
 
     def enhance_scgn(
         self,
@@ -181,7 +183,6 @@ class EnhancementMixin:
         allow_negative=False,
         scale="auto",
         self_ensemble=False,
-        remove_echo=False,
         inplace=False,
         lazy_output=None,
         show_progressbar=None,
@@ -257,7 +258,6 @@ class EnhancementMixin:
             "allow_negative": allow_negative,
             "scale": scale,
             "self_ensemble": self_ensemble,
-            "remove_echo": remove_echo,
         }
         return _enhance(
             self,
@@ -372,9 +372,11 @@ def _enhance(
     check_scale(options["scale"])
     output = options["output"]
     registry.check_outputs((output,), settings["model"])
-    additions = {name: options[name] for name in ("keep_background", "remove_echo")}
-    check_additions((output,), **additions)
-    check_echo(options["remove_echo"], settings["model"])
+    remove_echo = options.get("remove_echo", False)
+    check_additions(
+        (output,), keep_background=options["keep_background"], remove_echo=remove_echo
+    )
+    check_echo(remove_echo, settings["model"])
     arguments = _workers.enhancing({**settings, **options})
     if return_uncertainty:
         _evidence.check_uncertainty(inplace, output)

@@ -33,6 +33,12 @@ def test_takes_its_options(folder, out):
     assert record.scale == 0.8
 
 
+def test_echo_is_that_of_scanned_images(folder, out, capsys):
+    options = ("--remove-echo", "--mode", "HRTEM")
+    assert main(["enhance", str(folder), "--out", str(out), *options]) == 1
+    assert "is for scanned images" in capsys.readouterr().err
+
+
 def test_goes_on_after_a_broken_file(folder, out, capsys, names):
     assert main(["enhance", str(folder), "--out", str(out)]) == 1
     assert names(out) == [

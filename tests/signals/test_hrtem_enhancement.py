@@ -60,7 +60,6 @@ class TestEnhanced:
             "allow_negative": False,
             "scale": "auto",
             "self_ensemble": False,
-            "remove_echo": False,
             "version": hse.__version__,
         }
         assert e.metadata.General.title == movie.metadata.General.title
