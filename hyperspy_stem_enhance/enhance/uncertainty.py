@@ -30,8 +30,8 @@ _QUARTER_TURNS = ((1, False), (1, True), (3, False), (3, True))
 _FLOOR = 0.01  # SD of the noise below which no spread is taken for smaller
 
 # Fitted by benchmarks/uncertainty.py on sfin-fast
-LOG_FACTOR = 0.565
-EXPONENTS = (0.456, 0.332, 0.213)
+LOG_FACTOR = 0.582
+EXPONENTS = (0.479, 0.329, 0.192)
 
 
 def enhance_with_uncertainty(

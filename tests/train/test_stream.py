@@ -5,13 +5,14 @@ from hyperspy_stem_enhance.enhance.order import find_order
 from hyperspy_stem_enhance.models.architectures import build_network
 from hyperspy_stem_enhance.models.scgn import SCGN_FAST
 from hyperspy_stem_enhance.simulate import draw_scene
+from hyperspy_stem_enhance.train import stream
 from hyperspy_stem_enhance.train.loop import total_loss
 from hyperspy_stem_enhance.train.stream import SimulatedBatches
 
 
 def test_batches_of_hrtem_frames():
-    stream = SimulatedBatches(3, modes=("HRTEM",), n_outputs=3)
-    noisy, truths = stream.draw_batch(0)
+    batches = SimulatedBatches(3, modes=("HRTEM",), n_outputs=3)
+    noisy, truths = batches.draw_batch(0)
     assert noisy.shape == (8, 1, 128, 128)
     assert truths.shape == (8, 3, 128, 128)
     assert noisy.dtype == truths.dtype == torch.float32
@@ -26,12 +27,27 @@ def test_a_second_input_is_the_order_of_the_first():
     np.testing.assert_array_equal(two[5, 1], expected)
 
 
+def test_every_sixth_pair_of_scanned_frames_lacks_columns(monkeypatch):
+    seen = []
+
+    def draw(*arguments, **options):
+        seen.append(arguments[5])
+        return draw_scene(*arguments, **options)
+
+    monkeypatch.setattr(stream, "draw_scene", draw)
+    SimulatedBatches(3).draw_batch(0)
+    assert seen == ["vacancies"] * 2 + [None] * 6
+    seen.clear()
+    SimulatedBatches(3, modes=("HRTEM",)).draw_batch(0)
+    assert seen == [None] * 8
+
+
 def test_columns_are_bright_whatever_the_contrast():
     """Noise aside, inputs and truths of dark columns go together as well."""
-    stream = SimulatedBatches(3, modes=("HRTEM",))
+    batches = SimulatedBatches(3, modes=("HRTEM",))
     correlation = {"bright": [], "dark": [], "spots": []}
     for number in range(0, 16, 4):
-        noisy, truths = stream.draw_batch(number)
+        noisy, truths = batches.draw_batch(number)
         for index in range(len(noisy)):
             recipe = draw_scene(3, number * 1024 + index, (128, 128), "HRTEM").recipe
             x, y = noisy[index, 0].numpy(), truths[index, 0].numpy()
@@ -46,8 +62,8 @@ def test_scgn_learns_from_it():
     torch.manual_seed(0)
     network = build_network({**SCGN_FAST, "width": 16, "n_blocks": 1}).train()
     optimizer = torch.optim.Adam(network.parameters(), 3e-3)
-    stream = SimulatedBatches(5, modes=("HRTEM",), n_outputs=3, n_inputs=2)
-    noisy, truths = (part[:4] for part in stream.draw_batch(0))
+    batches = SimulatedBatches(5, modes=("HRTEM",), n_outputs=3, n_inputs=2)
+    noisy, truths = (part[:4] for part in batches.draw_batch(0))
     losses = []
     for _ in range(12):
         loss = total_loss(network(noisy), truths)
