@@ -87,9 +87,8 @@ def enhance_frames(
     remove_echo : bool, default False
         Enhance the frame a second time, with more of its own noise, and take
         away what goes with the noise, in twice the time; see `echo`. Of
-        scanned images alone. Beside columns the result may then differ from
-        zero by a percent of them, and at few electrons more than that where
-        a lattice lacks a column.
+        scanned images alone. At few electrons lattices that lack columns
+        may be completed in part, where the background is kept.
 
     Returns
     -------
@@ -164,9 +163,10 @@ def enhance_frames(
     )
     results, repaired = enhance(frames)
     if remove_echo:
-        results[0] = _without_echo(repaired, results[0], mode, enhance)
-        if not (allow_negative or keep_background):
-            np.maximum(results[0], 0, out=results[0])
+        better = _without_echo(repaired, results[0], mode, enhance)
+        if not (allow_negative or keep_background):  # no ripple where nothing was
+            better = np.where(results[0] > 0, np.maximum(better, 0), 0)
+        results[0] = better
     if keep_background:
         for frame, own, columns in zip(frames, repaired, results[0], strict=True):
             columns[...] = _with_all_that_was_left(frame, own, columns, mode)

@@ -80,6 +80,13 @@ def test_images_of_few_electrons_come_out_better(mode):
     assert np.mean(gains) > 0.1
 
 
+def test_nothing_appears_in_noise(rng):
+    frames = rng.poisson(0.5, (2, 128, 128)).astype(np.float32)
+    plain, better = (enhance_frames(frames, remove_echo=e) for e in (False, True))
+    assert not better[plain == 0].any()
+    assert better.min() >= 0
+
+
 @pytest.mark.parametrize("mode", ["HAADF", "BF"])
 def test_frames_do_not_influence_each_other(mode):
     scenes = [draw_scene(62, i, (64, 80), mode, "low-dose") for i in range(3)]
