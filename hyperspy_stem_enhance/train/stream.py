@@ -105,7 +105,7 @@ class SimulatedBatches(IterableDataset):
                 (side, side),
                 mode,
                 noise,
-                arrangement,
+                arrangement=arrangement,
                 structures=TRAINING_STRUCTURES,
             )
             # networks are given bright columns; of HRTEM images a user says so

@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from functools import partial
 
 import numpy as np
 import pytest
@@ -178,8 +177,10 @@ def test_interrupted_training_goes_on_where_it_was_saved(tmp_path, monkeypatch):
 
 def test_training_lowers_the_loss(tmp_path, monkeypatch):
     # Lattices alone, at one scale: what so small a network learns in time
-    alike = partial(draw_scene, arrangement="perfect", pixel_size=0.4)
-    monkeypatch.setattr(stream, "draw_scene", alike)
+    alike = {"arrangement": "perfect", "pixel_size": 0.4}
+    monkeypatch.setattr(
+        stream, "draw_scene", lambda *args, **kw: draw_scene(*args, **{**kw, **alike})
+    )
     run(tmp_path, 300, peak_rate=3e-3)
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     losses = [json.loads(line)["loss"] for line in lines]

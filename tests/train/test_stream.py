@@ -31,7 +31,7 @@ def test_every_sixth_pair_of_scanned_frames_lacks_columns(monkeypatch):
     seen = []
 
     def draw(*arguments, **options):
-        seen.append(arguments[5])
+        seen.append(options["arrangement"])
         return draw_scene(*arguments, **options)
 
     monkeypatch.setattr(stream, "draw_scene", draw)
