@@ -8,9 +8,8 @@ is no structure.
 """
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
-from .spectra import NEIGHBOURS, SpectralBlocks, power_of
+from .spectra import SpectralBlocks, average_power, power_of
 
 _PART = 0.2  # of the noise that is added
 _WIDTH = 4  # rings of the spectrum that share a factor
@@ -92,9 +91,7 @@ def remove_echo(columns, rest, noise, changed):
     noise_power = blocks.noise_power(power_of(left))
     spectra = blocks.transform(columns - mean)
     left += spectra
-    power = power_of(left) / noise_power
-    average = uniform_filter(power, (NEIGHBOURS, NEIGHBOURS, 1, 1), mode="nearest")
-    lattice = average > blocks.threshold
+    lattice = average_power(power_of(left) / noise_power) > blocks.threshold
     group = np.minimum(blocks.rings // _WIDTH, _LAST)
     groups = np.broadcast_to(group, lattice.shape)[~lattice]
 

@@ -8,10 +8,9 @@ there is no order.  A network that is given both learns which to believe.
 """
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from .contrast import lay_noise_along_rows
-from .spectra import NEIGHBOURS, SpectralBlocks, power_of
+from .spectra import SpectralBlocks, average_power, power_of
 
 
 def find_order(values):
@@ -48,7 +47,7 @@ def find_order(values):
     spectra = blocks.transform(values)
     power = power_of(spectra)
     power /= blocks.noise_power(power)
-    average = uniform_filter(power, (NEIGHBOURS, NEIGHBOURS, 1, 1), mode="nearest")
+    average = average_power(power)
     spectra *= 1 - blocks.threshold / np.maximum(average, blocks.threshold)
     return blocks.join(spectra)
 

@@ -13,7 +13,7 @@ see `spectra`.
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from .spectra import NEIGHBOURS, SpectralBlocks, power_of
+from .spectra import SpectralBlocks, average_power, power_of
 
 _ERRORS = 3.0  # standard errors by which a ring must exceed the noise
 _TINY = 1e-6  # of the power: rounding
@@ -75,15 +75,11 @@ def recover_structure(residual, columns):
     prior *= _share(power, prior, blocks.rings)
     missing = 1 / (1 + prior)
     found += spectra
-    whole = _average(power_of(found) / noise)
+    whole = average_power(power_of(found) / noise)
     threshold = np.where(whole > _BEYOND_DOUBT, 1, np.float32(blocks.threshold))
-    missing *= threshold / np.maximum(_average(power), threshold)
+    missing *= threshold / np.maximum(average_power(power), threshold)
     spectra *= 1 - missing
     return blocks.join(spectra) * np.float32(unit)
-
-
-def _average(power):
-    return uniform_filter(power, (NEIGHBOURS, NEIGHBOURS, 1, 1), mode="nearest")
 
 
 def _share(power, prior, ring):

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 import scipy.fft as sf
+from scipy.ndimage import uniform_filter
 from scipy.special import gammaincinv
 
 from .tiling import tile_starts
@@ -25,7 +26,7 @@ _TINY = 1e-6  # of the power: rounding
 _NOTHING = 1e-30  # power of an image of zeros, so that it can be divided by
 _CHANCE = 1e-3  # that the average of noise alone exceeds the threshold,
 _LEAST = 3.0  # which is never lower than this many times the noise
-NEIGHBOURS = 5  # blocks per side, over which power is averaged
+_NEIGHBOURS = 5  # blocks per side, over which power is averaged
 
 
 class SpectralBlocks:
@@ -41,8 +42,8 @@ class SpectralBlocks:
     size : int
         Pixels per side of a block; neighbours share half of them.
     threshold : float
-        Power in units of that of the noise, averaged over `NEIGHBOURS`
-        blocks per side, that noise hardly ever has.
+        Power in units of that of the noise, averaged by
+        `average_power`, that noise hardly ever has.
 
     Examples
     --------
@@ -144,6 +145,11 @@ def power_of(spectra):
     return spectra.real**2 + spectra.imag**2
 
 
+def average_power(power):
+    """Power at every frequency, averaged over 5 x 5 neighbouring blocks."""
+    return uniform_filter(power, (_NEIGHBOURS, _NEIGHBOURS, 1, 1), mode="nearest")
+
+
 def _block_size(shape):
     """Power of two of which two overlapping blocks fit."""
     fitting = 2 ** int(np.log2(min(shape) / 1.5))
@@ -170,6 +176,6 @@ def _threshold(starts_of_axes, size):
     """Average power that noise of mean 1 hardly ever has."""
     independent = 1.0
     for starts in starts_of_axes:
-        several = starts[:NEIGHBOURS]
+        several = starts[:_NEIGHBOURS]
         independent *= 1 + (several[-1] - several[0]) / size
     return max(_LEAST, gammaincinv(independent, 1 - _CHANCE) / independent)

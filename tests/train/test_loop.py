@@ -105,28 +105,27 @@ def test_loss_of_all_outputs_is_least_at_the_truth():
     assert total_loss(one + 1, one) == rectified_l1(one + 1, one)
 
 
+def begin_with_less(folder, **more):
+    """A small network, and one that has more and began with its weights."""
+    first = run(folder / "first", 2)
+    install_model(first.parent, "less")
+    options = {"n_workers": 0, "report": lambda line: None, "peak_rate": 1e-9}
+    second = train(folder / "second", {**SMALL, **more}, 1, start="less", **options)
+    return averaged_network(first), averaged_network(second)
+
+
 def test_training_begins_with_a_network_of_fewer_outputs(tmp_path, monkeypatch):
     monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
-    first = run(tmp_path / "first", 2)
-    install_model(first.parent, "one-output")
-    more = {**SMALL, "n_outputs": 3}
-    options = {"n_workers": 0, "report": lambda line: None, "peak_rate": 1e-9}
-    second = train(tmp_path / "second", more, 1, start="one-output", **options)
-    one = averaged_network(first).tail_conv.weight
-    three = averaged_network(second).tail_conv.weight
+    first, second = begin_with_less(tmp_path, n_outputs=3)
+    one, three = first.tail_conv.weight, second.tail_conv.weight
     assert len(three) == 3 * len(one)
     torch.testing.assert_close(three[: len(one)], one, rtol=1e-3, atol=1e-4)
 
 
 def test_training_begins_with_a_network_of_fewer_inputs(tmp_path, monkeypatch):
     monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
-    first = run(tmp_path / "first", 2)
-    install_model(first.parent, "one-input")
-    more = {**SMALL, "n_inputs": 2}
-    options = {"n_workers": 0, "report": lambda line: None, "peak_rate": 1e-9}
-    second = train(tmp_path / "second", more, 1, start="one-input", **options)
-    one = averaged_network(first).head_conv.weight
-    two = averaged_network(second).head_conv.weight
+    first, second = begin_with_less(tmp_path, n_inputs=2)
+    one, two = first.head_conv.weight, second.head_conv.weight
     n = one.shape[1]
     assert two.shape[1] == 2 * n
     torch.testing.assert_close(two[:, :n], one, rtol=1e-3, atol=1e-4)
