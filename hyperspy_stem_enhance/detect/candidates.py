@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
+from .crowds import fit_together, is_crowded, merging_width
 from .peaks import find_candidates, local_maxima
 from .refine import fit_gaussians, render_gaussians
 from .significance import filter_heights, measure_significance
@@ -71,6 +72,7 @@ def fit_columns(image, width, error=MODEL_ERROR, least=0.0, dots=None):
         rows, columns = candidates.astype(int).T
         candidates = candidates[filter_heights(filled, width)[rows, columns] > least]
     noise = error * strong_height(filled[tuple(candidates.astype(int).T)])
+    width = merging_width(filled, candidates, width)
     if dots is not None:
         candidates = _join(candidates, _find_dots(dots, width), width)
     fit = _fit_plausible(image, candidates, width, noise, rounds=1)
@@ -150,7 +152,10 @@ def _add_hidden(image, fit, width, noise):
 
 
 def _fit_plausible(image, starts, width, noise, rounds):
-    fit = fit_gaussians(image, starts, width, False, rounds, noise, _stride(width))
+    if noise > 0 and is_crowded(starts, width):
+        fit = fit_together(image, starts, width, noise)
+    else:
+        fit = fit_gaussians(image, starts, width, False, rounds, noise, _stride(width))
     return fit.select(_plausible(fit, image.shape, width))
 
 

@@ -15,7 +15,7 @@ from .joint_gaussians import _apply
 _LARGEST_MOVE, _LARGEST_WIDENING = 0.5, 0.3
 # A width stays within this factor of its start.
 _WIDTH_RANGE = 2.5
-_DAMPING = 1e-3
+_DAMPING, _LEAST_DAMPING = 1e-3, 1e-7
 # Standard deviation of the logarithm of widths around their start: decides where
 # noise leaves them open.
 _WIDTH_ERROR = 0.15
@@ -184,6 +184,8 @@ class JointFit:
         Parameters to fit.
     residual : numpy.ndarray of float32, padded shape, optional
         Data minus model at ``start``, where it is known; changed in place.
+    least_damping : float, default 1e-7
+        Steps are damped by at least this part of the diagonal.
 
     Attributes
     ----------
@@ -193,11 +195,14 @@ class JointFit:
         Data minus model.
     """
 
-    def __init__(self, model, start, width, free, residual=None):
+    def __init__(
+        self, model, start, width, free, residual=None, least_damping=_LEAST_DAMPING
+    ):
         self.model, self.g, self.width, self.free = model, start, width, free
         self.residual = model.residual(start) if residual is None else residual
         n, p = free.shape
-        self._damping = np.full(n, _DAMPING)
+        self._least_damping = least_damping
+        self._damping = np.full(n, max(_DAMPING, least_damping))
         self._cost, self._gradient = np.zeros(n), np.zeros((n, p))
         self._diagonal = np.zeros((n, p, p))
         self._blocks = np.zeros((len(model.pairs), p, p))
@@ -287,7 +292,9 @@ class JointFit:
         np.add.at(around, pairs[:, 1], change[pairs[:, 0]])
         worse = around > _ROUNDING * cost
         self._damping = np.where(
-            worse, self._damping * 10, np.maximum(self._damping / 5, 1e-7)
+            worse,
+            self._damping * 10,
+            np.maximum(self._damping / 5, self._least_damping),
         )
         if worse.any():
             trial = self.g

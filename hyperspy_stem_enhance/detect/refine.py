@@ -131,7 +131,7 @@ def fit_gaussians(
     largest = np.fmax.reduce(np.abs(image), axis=None, initial=0)
     unit = 2.0 ** np.floor(np.log2(largest)) if 0 < largest < np.inf else 1.0
     image, noise = image / unit, noise / unit
-    fit = _start(image, positions, sigma)
+    fit = initial_fit(image, positions, sigma)
     limits, others = (positions, sigma), 0.0
     if only is not None:
         only = np.asarray(only, bool)
@@ -211,8 +211,11 @@ def _profiles(centres, sigma, radius, size):
     return np.clip(pixels, 0, size - 1), values
 
 
-def _start(image, positions, sigma):
-    """Fit to begin with: heights read from the image at the positions."""
+def initial_fit(image, positions, sigma):
+    """Fit to begin with: heights read from the image at the positions.
+
+    Parameters are those of `fit_gaussians`; ``sigma`` has the shape (n,).
+    """
     h, w = image.shape
     row = np.clip(np.rint(positions[:, 0]), 0, h - 1).astype(int)
     column = np.clip(np.rint(positions[:, 1]), 0, w - 1).astype(int)

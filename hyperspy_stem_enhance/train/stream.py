@@ -18,6 +18,8 @@ CROPS = ((128, 8), (256, 2), (192, 4), (256, 2))
 # One pair of frames in so many lacks columns of a lattice, beyond those that do anyway:
 # a network that is given their order must not complete it
 _PAIRS_PER_VACANCIES = 6
+# and one in so many has no column, beyond those that have none anyway
+_PAIRS_PER_EMPTY = 24
 TRAINING_STRUCTURES = (
     *(name for name in STRUCTURES if name not in HELD_OUT_STRUCTURES),
     INVENTED,
@@ -92,8 +94,7 @@ class SimulatedBatches(IterableDataset):
     def _draw_pair(self, index, side, own):
         mode, noise = self.modes[index % len(self.modes)], self.noise
         scanned = mode != "HRTEM"
-        lacking = scanned and index // 2 % _PAIRS_PER_VACANCIES == 0
-        arrangement = "vacancies" if lacking else None
+        arrangement = _extra_arrangement(index // 2) if scanned else None
         while True:  # a frame that counted no electron at all is drawn again
             if own:
                 mode = self.own_noise.mode
@@ -117,6 +118,13 @@ class SimulatedBatches(IterableDataset):
                 continue
             given = network_input(frame.values, mode, self.n_inputs)
             return given, _truths(scene, frame.scale, self.n_outputs)
+
+
+def _extra_arrangement(pair):
+    """Arrangement of a pair of frames that is wanted more often than drawn."""
+    if pair % _PAIRS_PER_VACANCIES == 0:
+        return "vacancies"
+    return "empty" if pair % _PAIRS_PER_EMPTY == 1 else None
 
 
 def _truths(scene, scale, n_outputs):

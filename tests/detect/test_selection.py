@@ -40,7 +40,8 @@ def test_dots_are_candidates(draw):
     dots = 0.9 * draw(points, 1, 1.0, SHAPE)
     assert len(detect_columns(enhanced, threshold=0)) == 1
     found = detect_columns(enhanced, threshold=0, probability=dots)
-    np.testing.assert_allclose(found[:, :2], points, atol=0.3)
+    found = found[np.argsort(found[:, 1]), :2]  # rows are the same but for rounding
+    np.testing.assert_allclose(found, points, atol=0.3)
 
 
 def test_refuses(enhanced):
