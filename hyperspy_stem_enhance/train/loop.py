@@ -214,6 +214,7 @@ def train(
     noise="mixed",
     modes=MODES,
     own_noise=None,
+    own_share=0.5,
     start=None,
     batch_factor=1,
     n_workers=1,
@@ -246,7 +247,9 @@ def train(
     modes : sequence of str, default ("HAADF", "BF")
         Modes to draw from, evenly; ("HRTEM",) for SCGN.
     own_noise : noise.distribution.NoiseDistribution, optional
-        Noise and mode of every second batch; `noise` is that of the others.
+        Noise and mode of some of the batches; `noise` is that of the others.
+    own_share : float, default 0.5
+        Part of the batches that have `own_noise`, from 0 to 1.
     start : str, optional
         Name of a model of the same architecture, to begin with its weights;
         it may have fewer inputs and outputs. By default they are drawn at random.
@@ -294,6 +297,7 @@ def train(
         settings["modes"] = list(modes)
     if own_noise is not None:
         settings["own_noise"] = describe_noise(own_noise)
+        settings["own_share"] = own_share
     if loss != "l1":
         settings["loss"] = loss
     if start is not None:
@@ -312,6 +316,7 @@ def train(
         noise,
         modes,
         own_noise=own_noise,
+        own_share=own_share,
         n_outputs=training.network.n_outputs,
         n_inputs=training.network.n_inputs,
     )

@@ -1,5 +1,6 @@
 """An endless stream of simulated training batches, never the same twice."""
 
+import math
 from itertools import count
 
 import numpy as np
@@ -45,7 +46,9 @@ class SimulatedBatches(IterableDataset):
     modes : sequence of str
         Modes to draw from, evenly; "HRTEM" is one of them.
     own_noise : noise.distribution.NoiseDistribution, optional
-        Noise and mode of half of the batches.
+        Noise and mode of some of the batches.
+    own_share : float, default 0.5
+        Part of the batches that are these, from 0 to 1.
     n_outputs : int, default 1
         How many of `models.sfin.OUTPUTS` there is to be a truth of.
     n_inputs : int, default 1
@@ -60,6 +63,7 @@ class SimulatedBatches(IterableDataset):
         noise="mixed",
         modes=MODES,
         own_noise=None,
+        own_share=0.5,
         n_outputs=1,
         n_inputs=1,
     ):
@@ -70,6 +74,7 @@ class SimulatedBatches(IterableDataset):
         self.noise = noise
         self.modes = tuple(modes)
         self.own_noise = own_noise
+        self.own_share = own_share if own_noise is not None else 0.0
         self.n_outputs = n_outputs
         self.n_inputs = n_inputs
 
@@ -83,7 +88,8 @@ class SimulatedBatches(IterableDataset):
         """Return the inputs (n, j, h, w) and targets (n, k, h, w) of a batch."""
         side, n_frames = CROPS[number % len(CROPS)]
         n_frames *= self.batch_factor
-        own = self.own_noise is not None and number // len(CROPS) % 2 == 0
+        turn = number // len(CROPS)
+        own = math.ceil((turn + 1) * self.own_share) > math.ceil(turn * self.own_share)
         pairs = [
             self._draw_pair(number * 1024 + index, side, own)
             for index in range(n_frames)

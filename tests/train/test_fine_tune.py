@@ -35,6 +35,19 @@ def test_own_noise_is_that_of_half_the_batches():
         assert torch.equal(own.draw_batch(number)[0], expected)
 
 
+def test_share_of_own_noise():
+    def is_own(number, share):
+        own = SimulatedBatches(seed=5, own_noise=OWN, own_share=share)
+        other = SimulatedBatches(seed=5, noise=PARAMETERS, modes=["BF"])
+        return torch.equal(own.draw_batch(number)[0], other.draw_batch(number)[0])
+
+    assert [is_own(number, 0.75) for number in range(8)] == [True] * 6 + [False] * 2
+    assert all(is_own(number, 1) for number in range(8))
+    for share in (0, -0.5, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="own_share="):
+            tune(PARAMETERS, own_share=share)
+
+
 def test_model_is_used_by_name_and_begins_with_the_old_one(folder):
     assert tune(PARAMETERS) == folder / "mine.safetensors"
     assert list_models()["mine"]["modes"] == ["HAADF", "BF"]
