@@ -24,7 +24,7 @@ from .tiling import cut, join
 _TILES_PER_BATCH = 8
 # Values below these parts of the noise of a pixel are not told from nothing:
 # where columns stand side by side, and where there is hardly anything else.
-_INSIGNIFICANT, _INSIGNIFICANT_ALONE = 0.15, 0.5
+_INSIGNIFICANT, _INSIGNIFICANT_ALONE = 0.02, 0.5
 _CROWDED = 0.01  # local mean of the values, in SD of the noise
 MINIMUM_SIZE = 16  # pixels per side
 _AS_IT_IS = ((),)  # axes to flip
@@ -66,7 +66,7 @@ def enhance_frames(
         they were.
     allow_negative : bool, default False
         Leave all values as the network gives them. By default those that
-        are negative or below 0.15 SD of the noise of a pixel (0.5 SD where
+        are negative or below 0.02 SD of the noise of a pixel (0.5 SD where
         there is hardly anything else), which no column is told from, are
         zero, and those up to twice as high are lowered.
     scale : float or "auto", default "auto"

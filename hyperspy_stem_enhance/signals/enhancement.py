@@ -21,7 +21,7 @@ _OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
             far as it is stronger than the noise.
         allow_negative : bool, default False
             Whether to return all values as the network gives them. By
-            default those that are negative or below 0.15 SD of the noise
+            default those that are negative or below 0.02 SD of the noise
             of a pixel (0.5 SD where there is hardly anything else), which
             no column is told from, are zero, and those up to twice as
             high are lowered.

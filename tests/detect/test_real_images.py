@@ -81,10 +81,10 @@ def test_strontium_titanate(data_dir):
     s = s[0] if isinstance(s, list) else s
     s = s.isig[:512, :512]
     table = s.detect_atoms(show_progressbar=False).single_array()
+    # Heights at the edges rest on halves of columns
+    table = table[np.all((table[:, :2] > 12) & (table[:, :2] < 500), axis=1)]
     order = np.sort(table[:, 2])
     limit = order[np.argmax(np.diff(order[10:-10])) + 10]
-    heavy = table[table[:, 2] > limit]
-    inner = np.all((heavy[:, :2] > 12) & (heavy[:, :2] < 500), axis=1)
-    index, residual = fit_lattice(heavy[inner, :2])
+    index, residual = fit_lattice(table[table[:, 2] > limit, :2])
     assert len(np.unique(index, axis=0)) == len(index) > 120
     assert np.sqrt(np.mean(residual**2)) * 10 < 15  # pm

@@ -27,7 +27,7 @@ def test_a_second_input_is_the_order_of_the_first():
     np.testing.assert_array_equal(two[5, 1], expected)
 
 
-def test_every_sixth_pair_of_scanned_frames_lacks_columns(monkeypatch):
+def test_some_pairs_of_scanned_frames_lack_columns_or_have_none(monkeypatch):
     seen = []
 
     def draw(*arguments, **options):
@@ -36,7 +36,11 @@ def test_every_sixth_pair_of_scanned_frames_lacks_columns(monkeypatch):
 
     monkeypatch.setattr(stream, "draw_scene", draw)
     SimulatedBatches(3).draw_batch(0)
-    assert seen == ["vacancies"] * 2 + [None] * 6
+    assert seen == ["vacancies"] * 2 + ["empty"] * 2 + [None] * 4
+    seen.clear()
+    SimulatedBatches(3).draw_batch(4)  # pairs 2048 to 2051: 2, 3, 4, 5 of six
+    SimulatedBatches(3).draw_batch(8)  # 16 to 19 of twenty-four
+    assert seen == [None] * 12 + ["vacancies"] * 2 + [None] * 2
     seen.clear()
     SimulatedBatches(3, modes=("HRTEM",)).draw_batch(0)
     assert seen == [None] * 8
