@@ -32,7 +32,7 @@ _DOT, _LIKELY, _NEW = 0.3, 0.3, 1.3
 _BEYOND = 1.0
 
 
-def fit_columns(image, width, error=MODEL_ERROR, least=0.0, dots=None):
+def fit_columns(image, width, error=MODEL_ERROR, least=0.0, dots=None, crowds=True):
     """Fit Gaussians to all candidates of an image.
 
     Parameters
@@ -50,6 +50,9 @@ def fit_columns(image, width, error=MODEL_ERROR, least=0.0, dots=None):
     dots : numpy.ndarray, shape (h, w), optional
         Probability of a column at each pixel: its maxima are candidates
         too.
+    crowds : bool, default True
+        Fit columns that merge in one system. Not for images with noise left,
+        whose maxima merge as well.
 
     Returns
     -------
@@ -72,15 +75,16 @@ def fit_columns(image, width, error=MODEL_ERROR, least=0.0, dots=None):
         rows, columns = candidates.astype(int).T
         candidates = candidates[filter_heights(filled, width)[rows, columns] > least]
     noise = error * strong_height(filled[tuple(candidates.astype(int).T)])
-    width = merging_width(filled, candidates, width)
+    if crowds:
+        width = merging_width(filled, candidates, width)
     if dots is not None:
         candidates = _join(candidates, _find_dots(dots, width), width)
-    fit = _fit_plausible(image, candidates, width, noise, rounds=1)
+    fit = _fit_plausible(image, candidates, width, noise, crowds, rounds=1)
     significance = measure_significance(residual(image, fit), fit, width)
     fit = fit.select(significance > _SEEN)
     width = _typical_width(fit, width)
-    fit = _fit_plausible(image, positions(fit), width, noise, rounds=4)
-    return _add_hidden(image, fit, width, noise), width
+    fit = _fit_plausible(image, positions(fit), width, noise, crowds, rounds=4)
+    return _add_hidden(image, fit, width, noise, crowds), width
 
 
 def _find_dots(dots, width):
@@ -125,7 +129,7 @@ def strong_height(heights):
     return heights[np.searchsorted(cumulative, 0.5 * cumulative[-1])]
 
 
-def _add_hidden(image, fit, width, noise):
+def _add_hidden(image, fit, width, noise, crowds):
     """Add columns that only show once their strong neighbours are subtracted."""
     left = residual(image, fit)
     left = np.where(np.isfinite(left), left, 0.0)
@@ -148,11 +152,11 @@ def _add_hidden(image, fit, width, noise):
     if not keep.any():
         return fit
     joined = np.concatenate([positions(fit), hidden[keep]])
-    return _fit_plausible(image, joined, width, noise, rounds=4)
+    return _fit_plausible(image, joined, width, noise, crowds, rounds=4)
 
 
-def _fit_plausible(image, starts, width, noise, rounds):
-    if noise > 0 and is_crowded(starts, width):
+def _fit_plausible(image, starts, width, noise, crowds, rounds):
+    if crowds and noise > 0 and is_crowded(starts, width):
         fit = fit_together(image, starts, width, noise)
     else:
         fit = fit_gaussians(image, starts, width, False, rounds, noise, _stride(width))

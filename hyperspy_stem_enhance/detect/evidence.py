@@ -180,7 +180,8 @@ def _find_classically(raw):
     lowered = (width / wide) ** 2
     strong = max(strong_height(image[image > 3 * lowered * noise]), noise * lowered)
     error = max(MODEL_ERROR, lowered * noise / strong)
-    fit, wide = fit_columns(image, wide, error, least=_LEAST * lowered * noise)
+    least = _LEAST * lowered * noise
+    fit, wide = fit_columns(image, wide, error, least=least, crowds=False)
     if len(fit) == 0:
         return Candidates.none(), {}
     fit, width = _sharpened(fit, wide, blur)
