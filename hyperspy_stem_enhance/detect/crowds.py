@@ -28,7 +28,7 @@ _SAMPLE = 1000
 _REACH, _MIN_REACH, _TAIL = 2.5, 2.5, 2.75
 _TOLERANCE, _STEPS = 5e-3, 16
 # All columns moved alike are hardly seen: less damped, some go astray
-_DAMPING = 0.03
+_DAMPING = 0.3
 
 
 def is_crowded(points, width):
