@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 from .gaussians import Gaussians
 from .joint_fit import JointFit
 from .joint_gaussians import JointModel
-from .refine import GaussianFit, initial_fit, render_gaussians
+from .refine import GaussianFit, initial_fit, power_of_two, render_gaussians
+from .rough_fit import all_free
 
 # Overlap with all others, from which on columns are a crowd; enough of them make the
 # image one. Rounds of fits diverge at about one.
@@ -135,8 +136,7 @@ def fit_together(image, points, width, noise):
     -------
     GaussianFit
     """
-    # By a power of two, which changes no digit: single precision holds the squares
-    unit = 2.0 ** np.floor(np.log2(np.nanmax(np.abs(image))))
+    unit = power_of_two(image)  # single precision holds the squares
     widths = np.full(len(points), float(width))
     start = initial_fit(image / unit, points, widths)
     reach = np.maximum(_REACH * widths, _MIN_REACH)
@@ -150,7 +150,7 @@ def fit_together(image, points, width, noise):
         np.outer(widths**-2, [1.0, 0.0, 1.0]),
         np.zeros((len(points), 0)),
     )
-    free = np.ones((len(points), model.n_parameters), bool)
+    free = all_free(model)
     free[model.n_pixels <= model.n_parameters] = False
     fit = JointFit(model, g, widths, free, least_damping=_DAMPING)
     fit.run(_TOLERANCE, _STEPS)

@@ -127,9 +127,7 @@ def fit_gaussians(
     sigma = np.array(np.broadcast_to(sigma, len(positions)), dtype=np.float64)
     if not np.all(sigma > 0):
         raise ValueError(f"sigma={sigma.min()} must be larger than 0.")
-    # By a power of two, which changes no digit: squares are far from any limit
-    largest = np.fmax.reduce(np.abs(image), axis=None, initial=0)
-    unit = 2.0 ** np.floor(np.log2(largest)) if 0 < largest < np.inf else 1.0
+    unit = power_of_two(image)  # squares are far from any limit
     image, noise = image / unit, noise / unit
     fit = initial_fit(image, positions, sigma)
     limits, others = (positions, sigma), 0.0
@@ -162,6 +160,12 @@ def fit_gaussians(
     for values in (fit.height, fit.background, fit.residual):
         values *= unit
     return fit
+
+
+def power_of_two(image):
+    """Unit of about the largest value, by which a division changes no digit."""
+    largest = np.fmax.reduce(np.abs(image), axis=None, initial=0)
+    return 2.0 ** np.floor(np.log2(largest)) if 0 < largest < np.inf else 1.0
 
 
 def render_gaussians(shape, fit):
