@@ -91,7 +91,7 @@ def remove_echo(columns, rest, noise, changed):
     noise_power = blocks.noise_power(power_of(left))
     spectra = blocks.transform(columns - mean)
     left += spectra
-    lattice = average_power(power_of(left) / noise_power) > blocks.threshold
+    lattice = average_power(power_of(left) / noise_power) > blocks.threshold()
     group = np.minimum(blocks.rings // _WIDTH, _LAST)
     groups = np.broadcast_to(group, lattice.shape)[~lattice]
 

@@ -48,7 +48,8 @@ def find_order(values):
     power = power_of(spectra)
     power /= blocks.noise_power(power)
     average = average_power(power)
-    spectra *= 1 - blocks.threshold / np.maximum(average, blocks.threshold)
+    threshold = blocks.threshold()
+    spectra *= 1 - threshold / np.maximum(average, threshold)
     return blocks.join(spectra)
 
 

@@ -16,6 +16,8 @@ from scipy.ndimage import uniform_filter
 from .spectra import SpectralBlocks, average_power, power_of
 
 _ERRORS = 3.0  # standard errors by which a ring must exceed the noise
+_MOST = 3.0  # power of what is missing in a ring, in units of that of the columns
+_CHANCE = 1e-4  # that noise alone comes back, at one frequency
 _TINY = 1e-6  # of the power: rounding
 _BEYOND_DOUBT = 10.0  # power of an image, in units of the noise, that is structure
 
@@ -76,7 +78,8 @@ def recover_structure(residual, columns):
     missing = 1 / (1 + prior)
     found += spectra
     whole = average_power(power_of(found) / noise)
-    threshold = np.where(whole > _BEYOND_DOUBT, 1, np.float32(blocks.threshold))
+    rare = np.float32(blocks.threshold(_CHANCE))
+    threshold = np.where(whole > _BEYOND_DOUBT, 1, rare)
     missing *= threshold / np.maximum(average_power(power), threshold)
     spectra *= 1 - missing
     return blocks.join(spectra) * np.float32(unit)
@@ -90,4 +93,4 @@ def _share(power, prior, ring):
 
     squares = total(np.square(prior, dtype=np.float64)) + _TINY
     share = total((power - 1) * prior) / squares - _ERRORS / np.sqrt(squares)
-    return np.maximum(share, 0).astype(np.float32)[ring]
+    return np.clip(share, 0, _MOST).astype(np.float32)[ring]

@@ -12,9 +12,9 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from ..detect.peaks import estimate_width
 from ..noise.calibration import calibrate_image
+from .background import with_background
 from .contrast import check_contrast, lay_noise_along_rows
 from .normalise import local_mean
-from .run import with_background
 
 _COLUMN_SD = 2.0  # pixels, where no column can be measured
 _WIDEST = 3.0  # pixels: over more, what is slow beside the columns matters

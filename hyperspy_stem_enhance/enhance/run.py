@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import expit
 
 from ..noise.parameters import check_mode
+from .background import with_all_that_was_left, with_background
 from .contrast import lay_noise_along_rows
 from .echo import more_noise
 from .echo import remove_echo as without_echo
@@ -17,7 +18,6 @@ from .normalise import (
 )
 from .order import network_input
 from .parts import is_large, map_parts
-from .recovery import recover_structure
 from .scale import choose_factor, noise_gain, resample
 from .tiling import cut, join
 
@@ -169,7 +169,7 @@ def enhance_frames(
         results[0] = better
     if keep_background:
         for frame, own, columns in zip(frames, repaired, results[0], strict=True):
-            columns[...] = _with_all_that_was_left(frame, own, columns, mode)
+            columns[...] = with_all_that_was_left(frame, own, columns, mode)
     return results[0] if isinstance(output, str) else tuple(results)
 
 
@@ -412,35 +412,3 @@ def _without_echo(frames, columns, mode, enhance):
         for own, left, more, other in zip(columns, rest, added, changed, strict=True)
     ]
     return np.stack(results)
-
-
-def _with_all_that_was_left(frame, repaired, columns, mode):
-    """Add the background, and the structure that the network has missed."""
-    finite = np.isfinite(frame)
-    kept = with_background(np.where(finite, repaired, np.nan), columns, mode)
-    residual = np.where(finite, repaired - kept, 0)
-    sides = (lay_noise_along_rows(image, mode) for image in (residual, columns))
-    kept += lay_noise_along_rows(recover_structure(*sides), mode)
-    return kept + np.float32(np.median(frame[finite]))
-
-
-def with_background(frame, columns, mode):
-    """Add what the columns leave behind, averaged over about 8 pixels.
-
-    Parameters
-    ----------
-    frame, columns : numpy.ndarray, shape (h, w)
-        As recorded, and enhanced without background.
-    mode : {"HAADF", "BF", "HRTEM"}
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (h, w)
-    """
-    sign = -1 if mode == "BF" else 1
-    frame = np.asarray(frame, np.float64)
-    finite = np.isfinite(frame)
-    level = np.median(frame[finite])
-    rest = np.where(finite, frame - level, 0).astype(np.float32) - sign * columns
-    background = local_mean(rest, finite.astype(np.float32), block=4, reach=2.0)
-    return sign * columns + background + np.float32(level)

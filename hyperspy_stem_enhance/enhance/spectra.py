@@ -24,8 +24,7 @@ _RINGS = 64  # per cycle per pixel, at the most
 _SLOW = 0.15  # cycles per pixel, below which edges of the background fill rings
 _TINY = 1e-6  # of the power: rounding
 _NOTHING = 1e-30  # power of an image of zeros, so that it can be divided by
-_CHANCE = 1e-3  # that the average of noise alone exceeds the threshold,
-_LEAST = 3.0  # which is never lower than this many times the noise
+_LEAST = 3.0  # times the noise: no threshold is lower
 _NEIGHBOURS = 5  # blocks per side, over which power is averaged
 
 
@@ -41,9 +40,6 @@ class SpectralBlocks:
     ----------
     size : int
         Pixels per side of a block; neighbours share half of them.
-    threshold : float
-        Power in units of that of the noise, averaged by
-        `average_power`, that noise hardly ever has.
 
     Examples
     --------
@@ -59,7 +55,6 @@ class SpectralBlocks:
         self.size = _block_size(shape)
         self._border = self.size // _TAPER
         self._axes = [_windows(side + 2 * self._border, self.size) for side in shape]
-        self.threshold = _threshold([starts for starts, _ in self._axes], self.size)
 
     def transform(self, image):
         """Spectra of all blocks, (rows, columns, size, size // 2 + 1)."""
@@ -98,6 +93,42 @@ class SpectralBlocks:
         """Number of the ring of each frequency, (size, size // 2 + 1)."""
         return _rings(self.size)
 
+    def threshold(self, chance=1e-3):
+        """Power, averaged by `average_power`, that noise hardly ever has.
+
+        Parameters
+        ----------
+        chance : float, default 1e-3
+            That noise alone exceeds it, at one frequency.
+
+        Returns
+        -------
+        float
+            In units of the power of the noise, 3 at the least.
+        """
+        independent = 1.0
+        for starts, _ in self._axes:
+            several = starts[:_NEIGHBOURS]
+            independent *= 1 + (several[-1] - several[0]) / self.size
+        return max(_LEAST, gammaincinv(independent, 1 - chance) / independent)
+
+    def mean_by_length(self, power):
+        """Mean over all frequencies of a block whose length is about the same.
+
+        Parameters
+        ----------
+        power : numpy.ndarray
+            Of what `transform` gives.
+
+        Returns
+        -------
+        numpy.ndarray of float32, shape of `power`
+        """
+        length, order, starts, counts = _by_length(self.size)
+        flat = power.reshape(*power.shape[:2], -1)[..., order]
+        means = np.add.reduceat(flat, starts, axis=2) / counts
+        return means.astype(np.float32)[..., length]
+
     def noise_power(self, power):
         """Power of the noise at every frequency of every block.
 
@@ -131,6 +162,19 @@ class SpectralBlocks:
 def _rings(size):
     k = np.hypot(sf.fftfreq(size)[:, None], sf.rfftfreq(size)[None])
     return (k * min(_RINGS, size)).astype(int)
+
+
+@lru_cache(maxsize=8)
+def _by_length(size):
+    """Length of each frequency in cycles per block, rounded.
+
+    And the order by length, where each length starts in it, and how often it is there.
+    """
+    k = np.hypot(sf.fftfreq(size)[:, None], sf.rfftfreq(size)[None])
+    length = np.rint(k * size).astype(int)
+    counts = np.bincount(length.ravel())
+    order = np.argsort(length.ravel(), kind="stable")
+    return length, order, np.cumsum(counts) - counts, counts
 
 
 @lru_cache(maxsize=8)
@@ -170,12 +214,3 @@ def _windows(side, size):
     )
     windows[0, : size // 2], windows[-1, size // 2 :] = rise, rise[::-1]
     return starts, windows
-
-
-def _threshold(starts_of_axes, size):
-    """Average power that noise of mean 1 hardly ever has."""
-    independent = 1.0
-    for starts in starts_of_axes:
-        several = starts[:_NEIGHBOURS]
-        independent *= 1 + (several[-1] - several[0]) / size
-    return max(_LEAST, gammaincinv(independent, 1 - _CHANCE) / independent)

@@ -18,9 +18,10 @@ from functools import partial
 
 import numpy as np
 
+from .background import with_background
 from .normalise import local_mean, normalise_frame
 from .parts import is_large
-from .run import check_scale, enhance_frames, with_background
+from .run import check_scale, enhance_frames
 from .scale import choose_factor
 
 N_RESAMPLES = 4

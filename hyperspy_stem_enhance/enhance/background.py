@@ -1,0 +1,116 @@
+"""Give an enhanced image back what columns stand on.
+
+Beside the columns a frame holds what is smooth and slow: the background.  The
+mean over a few pixels shows it, and at few electrons shows their noise as well.
+"""
+
+import numpy as np
+from scipy.ndimage import uniform_filter
+
+from .contrast import lay_noise_along_rows
+from .normalise import local_mean
+from .recovery import recover_structure
+from .spectra import SpectralBlocks, power_of
+
+_NEIGHBOURS = 3  # blocks per side, over which power is averaged
+
+
+def with_background(frame, columns, mode):
+    """Add what the columns leave behind, averaged over about 8 pixels.
+
+    Parameters
+    ----------
+    frame, columns : numpy.ndarray, shape (h, w)
+        As recorded, and enhanced without background.
+    mode : {"HAADF", "BF", "HRTEM"}
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (h, w)
+    """
+    sign = -1 if mode == "BF" else 1
+    frame = np.asarray(frame, np.float64)
+    finite = np.isfinite(frame)
+    level = np.median(frame[finite])
+    rest = np.where(finite, frame - level, 0).astype(np.float32) - sign * columns
+    background = _mean(rest, finite.astype(np.float32))
+    return sign * columns + background + np.float32(level)
+
+
+def with_all_that_was_left(frame, repaired, columns, mode):
+    """Add the background, and the structure that the network has missed.
+
+    Parameters
+    ----------
+    frame, columns : numpy.ndarray, shape (h, w)
+        As recorded, and enhanced without background.
+    repaired : numpy.ndarray of float32, shape (h, w)
+        The frame less its median, all pixels finite and none hot.
+    mode : {"HAADF", "BF", "HRTEM"}
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (h, w)
+        Both as far as they are stronger than the noise.
+    """
+    sign = np.float32(-1 if mode == "BF" else 1)
+    level = np.float32(np.median(frame[np.isfinite(frame)]))
+    frame, repaired, columns = (
+        lay_noise_along_rows(image, mode) for image in (frame, repaired, columns)
+    )
+    finite = np.isfinite(frame)
+    rest = repaired - sign * columns
+    background = find_background(rest, finite)
+    missed = recover_structure(np.where(finite, rest - background, 0), columns)
+    kept = sign * columns + background + missed + level
+    return lay_noise_along_rows(kept, mode)
+
+
+def find_background(rest, finite):
+    """Slow part of what columns leave behind, as far as it is no noise.
+
+    Parameters
+    ----------
+    rest : numpy.ndarray of float32, shape (h, w)
+        A frame less its columns. The noise of its rows is independent: transpose
+        images of cameras.
+    finite : numpy.ndarray of bool, shape (h, w)
+        Pixels that were recorded; others are left out.
+
+    Returns
+    -------
+    numpy.ndarray of float32, shape (h, w)
+
+    Notes
+    -----
+    The mean over about 24 pixels, and what the mean over 8 pixels shows beyond it.
+    That is taken to overlapping windowed blocks and their Fourier transforms, and gets
+    the gain ``1 - 1 / q`` of N. Wiener's filter, where ``q`` is the power of `rest` in
+    units of that of its noise, averaged over frequencies of the same length and over
+    neighbouring blocks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> noise = np.random.default_rng(0).normal(0, 1, (256, 256)).astype(np.float32)
+    >>> recorded = np.ones(noise.shape, bool)
+    >>> bool(find_background(noise, recorded).std() < 0.02)  # over 8 pixels: .035
+    True
+    """
+    weights = finite.astype(np.float32)
+    slow = local_mean(rest, weights)
+    unit = float(np.std(rest, dtype=np.float64))
+    if not unit > 0:
+        return slow
+    blocks = SpectralBlocks(rest.shape)
+    power = power_of(blocks.transform(rest / np.float32(unit)))
+    power = blocks.mean_by_length(power / blocks.noise_power(power))
+    power = uniform_filter(power, (_NEIGHBOURS, _NEIGHBOURS, 1, 1), mode="nearest")
+    spectra = blocks.transform(_mean(rest, weights) - slow)
+    spectra *= 1 - 1 / np.maximum(power, 1)
+    return slow + blocks.join(spectra)
+
+
+def _mean(rest, weights):
+    """Mean over about 8 pixels: what is faster may be of columns."""
+    return local_mean(rest, weights, block=4, reach=2.0)
