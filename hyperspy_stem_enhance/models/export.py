@@ -60,6 +60,7 @@ def install_model(run, name, modes=None):
             )
     check_own_name(name)
     settings = json.loads((run / "settings.json").read_text())
+    frequencies, sigmas = _served(settings)
     export_weights(
         averaged_network(run / "checkpoint.pt"),
         name,
@@ -68,10 +69,24 @@ def install_model(run, name, modes=None):
         modes=list(settings.get("modes", MODES) if modes is None else modes),
         noise=settings["noise"],
         seed=settings["seed"],
-        best_frequency=list(BEST_FREQUENCY),
-        best_sigma_pixels=list(BEST_SIGMA),
+        best_frequency=list(frequencies),
+        best_sigma_pixels=list(sigmas),
     )
     return folder / f"{name}.safetensors"
+
+
+def _served(settings):
+    """Frequencies and widths that a training serves best.
+
+    Resampled noise is no longer the noise of one's own that a network has learnt: it
+    serves all that it was trained on as it is.
+    """
+    if "own_noise" not in settings:
+        return BEST_FREQUENCY, BEST_SIGMA
+    from ..simulate.lattice import SIGMA_RANGE, SPACING_RANGE
+
+    nearest, farthest = SPACING_RANGE
+    return (1 / farthest, 1 / nearest), SIGMA_RANGE
 
 
 def install_checkpoint(path, name=None, modes=None):

@@ -5,6 +5,7 @@ import torch
 
 import hyperspy_stem_enhance as hse
 from hyperspy_stem_enhance.models import install_checkpoint, list_models, load_model
+from hyperspy_stem_enhance.models.registry import ranges
 from hyperspy_stem_enhance.models.scgn import SCGN
 from hyperspy_stem_enhance.noise.distribution import NoiseDistribution
 from hyperspy_stem_enhance.noise.parameters import PUBLISHED_PARAMETERS
@@ -46,6 +47,15 @@ def test_share_of_own_noise():
     for share in (0, -0.5, 1.5, float("nan")):
         with pytest.raises(ValueError, match="own_share="):
             tune(PARAMETERS, own_share=share)
+
+
+def test_images_like_ones_own_are_taken_at_their_own_scale():
+    tune(PARAMETERS)
+    tuned, shipped = (ranges(name) for name in ("mine", "sfin-fast"))
+    for own, other in zip(tuned, shipped, strict=True):
+        assert own[0] < other[0]
+        assert own[1] > other[1]
+    assert ranges("mine")[0] == (1 / 60, 1 / 5)
 
 
 def test_model_is_used_by_name_and_begins_with_the_old_one(folder):
