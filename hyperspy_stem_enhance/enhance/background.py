@@ -12,7 +12,10 @@ from .normalise import local_mean
 from .recovery import recover_structure
 from .spectra import SpectralBlocks, power_of
 
+_FAST, _SLOW = 8.0, 24.0  # pixels, of means: what is faster may be of columns
+_BLOCK = 4  # pixels per side of the coarse grid of means
 _NEIGHBOURS = 3  # blocks per side, over which power is averaged
+_LEAST = 0.2  # of the power of the noise, that the slow mean leaves at the least
 
 
 def with_background(frame, columns, mode):
@@ -33,7 +36,7 @@ def with_background(frame, columns, mode):
     finite = np.isfinite(frame)
     level = np.median(frame[finite])
     rest = np.where(finite, frame - level, 0).astype(np.float32) - sign * columns
-    background = _mean(rest, finite.astype(np.float32))
+    background = _mean(rest, finite.astype(np.float32), _FAST)
     return sign * columns + background + np.float32(level)
 
 
@@ -85,9 +88,9 @@ def find_background(rest, finite):
     -----
     The mean over about 24 pixels, and what the mean over 8 pixels shows beyond it.
     That is taken to overlapping windowed blocks and their Fourier transforms, and gets
-    the gain ``1 - 1 / q`` of N. Wiener's filter, where ``q`` is the power of `rest` in
-    units of that of its noise, averaged over frequencies of the same length and over
-    neighbouring blocks.
+    the gain ``1 - 1 / q`` of N. Wiener's filter, where ``q`` is the power of `rest`
+    beyond the slow mean, in units of what that leaves of the noise, averaged over
+    frequencies of the same length and over neighbouring blocks.
 
     Examples
     --------
@@ -98,19 +101,22 @@ def find_background(rest, finite):
     True
     """
     weights = finite.astype(np.float32)
-    slow = local_mean(rest, weights)
-    unit = float(np.std(rest, dtype=np.float64))
+    slow = _mean(rest, weights, _SLOW)
+    beyond = rest - slow
+    unit = float(np.std(beyond, dtype=np.float64))
     if not unit > 0:
         return slow
     blocks = SpectralBlocks(rest.shape)
-    power = power_of(blocks.transform(rest / np.float32(unit)))
-    power = blocks.mean_by_length(power / blocks.noise_power(power))
+    power = power_of(blocks.transform(beyond / np.float32(unit)))
+    passed = np.exp(-2 * (np.pi * _SLOW * blocks.lengths) ** 2)
+    left = np.maximum((1 - passed) ** 2, _LEAST).astype(np.float32)
+    power = blocks.mean_by_length(power / (blocks.noise_power(power) * left))
     power = uniform_filter(power, (_NEIGHBOURS, _NEIGHBOURS, 1, 1), mode="nearest")
-    spectra = blocks.transform(_mean(rest, weights) - slow)
+    spectra = blocks.transform(_mean(rest, weights, _FAST) - slow)
     spectra *= 1 - 1 / np.maximum(power, 1)
     return slow + blocks.join(spectra)
 
 
-def _mean(rest, weights):
-    """Mean over about 8 pixels: what is faster may be of columns."""
-    return local_mean(rest, weights, block=4, reach=2.0)
+def _mean(rest, weights, sd):
+    """Mean by a Gaussian whose SD are so many pixels."""
+    return local_mean(rest, weights, block=_BLOCK, reach=sd / _BLOCK)

@@ -60,10 +60,10 @@ def enhance_frames(
         A PyTorch device such as "cpu" or "cuda:0"; "auto" takes a GPU
         where there is one.
     keep_background : bool, default False
-        Keep what is smooth and slow beside the columns, and the structure
-        that the network has missed, as far as it is stronger than the
-        noise (see `recovery`); columns of BF images are then dark, as
-        they were.
+        Keep what is smooth and slow beside the columns (see `background`),
+        and the structure that the network has missed (see `recovery`), both
+        as far as they are stronger than the noise; columns of BF images are
+        then dark, as they were.
     allow_negative : bool, default False
         Leave all values as the network gives them. By default those that
         are negative or below 0.02 SD of the noise of a pixel (0.5 SD where

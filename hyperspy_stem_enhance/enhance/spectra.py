@@ -89,6 +89,11 @@ class SpectralBlocks:
         return total[border : border + rows, border : border + columns]
 
     @property
+    def lengths(self):
+        """Length of each frequency in cycles per pixel, (size, size // 2 + 1)."""
+        return _lengths(self.size)
+
+    @property
     def rings(self):
         """Number of the ring of each frequency, (size, size // 2 + 1)."""
         return _rings(self.size)
@@ -159,9 +164,13 @@ class SpectralBlocks:
 
 
 @lru_cache(maxsize=8)
+def _lengths(size):
+    return np.hypot(sf.fftfreq(size)[:, None], sf.rfftfreq(size)[None])
+
+
+@lru_cache(maxsize=8)
 def _rings(size):
-    k = np.hypot(sf.fftfreq(size)[:, None], sf.rfftfreq(size)[None])
-    return (k * min(_RINGS, size)).astype(int)
+    return (_lengths(size) * min(_RINGS, size)).astype(int)
 
 
 @lru_cache(maxsize=8)
@@ -170,8 +179,7 @@ def _by_length(size):
 
     And the order by length, where each length starts in it, and how often it is there.
     """
-    k = np.hypot(sf.fftfreq(size)[:, None], sf.rfftfreq(size)[None])
-    length = np.rint(k * size).astype(int)
+    length = np.rint(_lengths(size) * size).astype(int)
     counts = np.bincount(length.ravel())
     order = np.argsort(length.ravel(), kind="stable")
     return length, order, np.cumsum(counts) - counts, counts

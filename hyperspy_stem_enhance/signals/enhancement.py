@@ -17,8 +17,8 @@ _OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
             Not every model has the last two.
         keep_background : bool, default False
             Whether to return the whole image without noise: with the smooth
-            background, and the structure that the network has missed, as
-            far as it is stronger than the noise.
+            background, and the structure that the network has missed, both
+            as far as they are stronger than the noise.
         allow_negative : bool, default False
             Whether to return all values as the network gives them. By
             default those that are negative or below 0.02 SD of the noise
