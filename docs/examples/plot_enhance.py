@@ -108,7 +108,7 @@ print(report.summary())
 # ---------------------------
 # Few electrons leave columns ragged. Enhanced once more, with a part of its own noise
 # added, an image tells at which spatial frequencies it follows the noise; these are
-# lowered. It takes twice the time.
+# lowered. It takes up to twice the time.
 
 faint = noisy.inav[3]
 plain = faint.enhance_sfin(keep_background=True)

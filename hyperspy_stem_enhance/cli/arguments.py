@@ -226,7 +226,7 @@ def _add_enhance(commands):
     enhance.add_argument(
         "--remove-echo",
         action="store_true",
-        help="take away what follows the noise: better, in twice the time",
+        help="take away what follows the noise: better, in up to twice the time",
     )
     enhance.add_argument(
         "--format",

@@ -7,6 +7,8 @@ once more on the image with a little more of its own noise: what goes with the n
 is no structure.
 """
 
+from functools import partial
+
 import numpy as np
 
 from .spectra import SpectralBlocks, average_power, power_of
@@ -14,6 +16,7 @@ from .spectra import SpectralBlocks, average_power, power_of
 _PART = 0.2  # of the noise that is added
 _WIDTH = 4  # rings of the spectrum that share a factor
 _LAST = 12  # group of the finest frequencies, of which columns have none
+_WINDOW = 256  # pixels: frames of more than two of them are sampled
 _SEED = 0
 _TINY = 1e-30
 
@@ -36,7 +39,37 @@ def more_noise(rest):
     return _PART * signs * rest
 
 
-def remove_echo(columns, rest, noise, changed):
+def sample_windows(shape):
+    """Windows in which the echo of the noise is measured.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (rows, columns) of a frame.
+
+    Returns
+    -------
+    list of tuple of slice
+        The whole of a small frame; of larger ones four windows, one in the middle
+        of each quarter, which tell as much as they have blocks and cost less.
+
+    Examples
+    --------
+    >>> sample_windows((300, 1024))
+    [(slice(0, 300, None), slice(128, 384, None)), \
+(slice(0, 300, None), slice(640, 896, None))]
+    """
+    sides = []
+    for size in shape:
+        if size <= 2 * _WINDOW:
+            sides.append([slice(0, size)])
+            continue
+        middles = (size // 4, size - size // 4)
+        sides.append([slice(m - _WINDOW // 2, m + _WINDOW // 2) for m in middles])
+    return [(down, across) for down in sides[0] for across in sides[1]]
+
+
+def remove_echo(columns, rest, noise, changes):
     """Lower the frequencies of an enhanced image at which it follows the noise.
 
     Parameters
@@ -47,8 +80,9 @@ def remove_echo(columns, rest, noise, changed):
         What it leaves behind of the frame.
     noise : numpy.ndarray of float32, shape (h, w)
         From `more_noise`.
-    changed : numpy.ndarray of float32, shape (h, w)
-        What came of the frame with that noise added, enhanced alike.
+    changes : list of (tuple of slice, numpy.ndarray of float32)
+        By how much what is enhanced of a window of the frame changes where that
+        noise is added.
 
     Returns
     -------
@@ -60,7 +94,7 @@ def remove_echo(columns, rest, noise, changed):
     At the frequencies of a ring the error is smallest after multiplication by
     ``<X T> / <X X>``, where ``X`` is the enhanced image and ``T`` the truth, which is
     not known. But ``<X T> = <X Y> - <X N>`` with the frame ``Y`` and its noise ``N``,
-    and the last term is what `changed` tells: C. Stein's unbiased estimate of the risk,
+    and the last term is what `changes` tell: C. Stein's unbiased estimate of the risk,
     with the divergence found by a trial, as in [1]_. The factor is raised by its
     standard error, and is 1 at the frequencies of a lattice (see `order`).
 
@@ -80,35 +114,72 @@ def remove_echo(columns, rest, noise, changed):
     >>> noisy = truth + np.random.default_rng(0).normal(0, 1, truth.shape).astype("f")
     >>> result = truth + gaussian_filter(noisy - truth, 2) / 3
     >>> noise = more_noise(noisy - result)
-    >>> changed = result + gaussian_filter(noise, 2) / 3
-    >>> better = remove_echo(result, noisy - result, noise, changed)
+    >>> (whole,) = sample_windows(truth.shape)
+    >>> changes = [(whole, gaussian_filter(noise, 2) / 3)]
+    >>> better = remove_echo(result, noisy - result, noise, changes)
     >>> bool(np.std(better - truth) < 0.9 * np.std(result - truth))
     True
     """
-    blocks = SpectralBlocks(columns.shape)
     mean = columns.mean()
-    left = blocks.transform(rest)
-    noise_power = blocks.noise_power(power_of(left))
-    spectra = blocks.transform(columns - mean)
-    left += spectra
-    lattice = average_power(power_of(left) / noise_power) > blocks.threshold()
-    group = np.minimum(blocks.rings // _WIDTH, _LAST)
-    groups = np.broadcast_to(group, lattice.shape)[~lattice]
-
-    def total(values):
-        return np.bincount(groups, values[~lattice], minlength=_LAST + 1)
-
-    added = blocks.transform(noise)
+    blocks, spectra, left, noise_power, lattice = _blocks_of(columns - mean, rest)
+    group = _groups(blocks)
+    total = partial(_sum_by_group, group, lattice)
+    response, spread = _response(columns - mean, rest, noise, changes)
     # Structure that was missed adds to the rest, what followed the noise lacks there
-    ratio = total(noise_power) / np.maximum(total(power_of(added)), _TINY)
     common = (spectra * left.conj()).real
-    echo = (blocks.transform(changed - columns) * added.conj()).real
-    common -= ratio.astype(np.float32)[group] * echo
+    common -= response.astype(np.float32)[group] * noise_power
     own = power_of(spectra)
     norm = np.maximum(total(own), _TINY)
     factors = total(common) / norm
     error = common - factors.astype(np.float32)[group] * own
-    error = np.sqrt(total(np.square(error, dtype=np.float64))) / norm
-    factors = np.clip(factors + error, 0, 1).astype(np.float32)
+    variance = total(np.square(error, dtype=np.float64))
+    variance += (total(noise_power) * spread) ** 2
+    factors = np.clip(factors + np.sqrt(variance) / norm, 0, 1).astype(np.float32)
     spectra *= np.where(lattice, 1, factors[group])
     return blocks.join(spectra) + mean
+
+
+def _response(columns, rest, noise, changes):
+    """Part of the noise that comes through at the frequencies of each group.
+
+    With its standard error.
+    """
+    echo, power, squares = np.zeros((3, _LAST + 1))
+    samples = []
+    for window, change in changes:
+        blocks, *_, lattice = _blocks_of(columns[window], rest[window])
+        total = partial(_sum_by_group, _groups(blocks), lattice)
+        added = blocks.transform(noise[window])
+        came = (blocks.transform(change) * added.conj()).real
+        added = power_of(added)
+        samples.append((total, _groups(blocks), came, added))
+        echo += total(came)
+        power += total(added)
+    power = np.maximum(power, _TINY)
+    response = echo / power
+    for total, group, came, added in samples:
+        error = came - response.astype(np.float32)[group] * added
+        squares += total(np.square(error, dtype=np.float64))
+    return response, np.sqrt(squares) / power
+
+
+def _blocks_of(columns, rest):
+    """Blocks, spectra of columns and frame, noise, and where there is a lattice."""
+    blocks = SpectralBlocks(columns.shape)
+    left = blocks.transform(rest)
+    noise_power = blocks.noise_power(power_of(left))
+    spectra = blocks.transform(columns)
+    left += spectra
+    lattice = average_power(power_of(left) / noise_power) > blocks.threshold()
+    return blocks, spectra, left, noise_power, lattice
+
+
+def _groups(blocks):
+    """Number of the group of each frequency, whose factor is the same."""
+    return np.minimum(blocks.rings // _WIDTH, _LAST)
+
+
+def _sum_by_group(group, lattice, values):
+    """Sums of values at frequencies of no lattice, one for each group."""
+    groups = np.broadcast_to(group, lattice.shape)[~lattice]
+    return np.bincount(groups, values[~lattice], minlength=_LAST + 1)

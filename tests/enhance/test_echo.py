@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from hyperspy_stem_enhance.enhance.echo import more_noise, remove_echo
+from hyperspy_stem_enhance.enhance.echo import (
+    more_noise,
+    remove_echo,
+    sample_windows,
+)
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import psnr
 from hyperspy_stem_enhance.models import registry
@@ -21,7 +25,9 @@ def apply(denoise, noisy):
     """What a denoiser gives, and that without the echo of the noise."""
     result = denoise(noisy)
     noise = more_noise(noisy - result)
-    return result, remove_echo(result, noisy - result, noise, denoise(noisy + noise))
+    changed = denoise(noisy + noise) - result
+    changes = [(window, changed[window]) for window in sample_windows(noisy.shape)]
+    return result, remove_echo(result, noisy - result, noise, changes)
 
 
 def test_added_noise_is_a_part_of_the_rest(rng):
@@ -135,3 +141,34 @@ def test_networks_of_eight_bits_are_refused(monkeypatch):
     monkeypatch.setattr(registry, "takes_eight_bit", lambda model: True)
     with pytest.raises(ValueError, match="takes values from 0 to 255"):
         enhance_frames(np.zeros((1, 32, 32)), remove_echo=True)
+
+
+def test_windows_of_large_frames_tell_the_echo(rng):
+    truth = blobs(rng, (640, 576))
+    noisy = truth + 3 * rng.normal(size=truth.shape).astype(np.float32)
+    result, better = apply(lambda image: 0.7 * truth + gaussian_filter(image, 1), noisy)
+    assert len(sample_windows(truth.shape)) == 4
+    assert np.std(better - truth) < 0.9 * np.std(result - truth)
+
+
+def test_windows_lie_in_the_frame():
+    for shape in ((16, 16), (512, 512), (513, 100), (2048, 777)):
+        for window in sample_windows(shape):
+            for size, side in zip(shape, window, strict=True):
+                assert 0 <= side.start < side.stop <= size
+
+
+@pytest.mark.parametrize("ensemble", [False, True])
+def test_large_frames_are_sampled(ensemble, monkeypatch):
+    from hyperspy_stem_enhance.enhance import echo
+
+    scene = draw_scene(65, 3, (272, 300), "HAADF", "low-dose", "lattice")
+    frames = np.stack([scene.noisy, scene.noisy[::-1]])
+    frames[1, :, :160] = 0  # one window with nothing in it
+    options = {"scale": 1, "remove_echo": True, "self_ensemble": ensemble}
+    whole = enhance_frames(frames, **options)
+    monkeypatch.setattr(echo, "_WINDOW", 128)
+    sampled = enhance_frames(frames, **options)
+    plain = enhance_frames(frames, scale=1, self_ensemble=ensemble)
+    for all_of_it, some, none in zip(whole, sampled, plain, strict=True):
+        assert np.abs(some - all_of_it).mean() < 0.5 * np.abs(some - none).mean()
