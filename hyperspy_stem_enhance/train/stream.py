@@ -16,6 +16,9 @@ from ..simulate.structures import HELD_OUT_STRUCTURES, STRUCTURES
 
 # Side of the crops, and how many fill a batch: about the same pixels each.
 CROPS = ((128, 8), (256, 2), (192, 4), (256, 2))
+# Batches with the noise of one's own are few, and such images come in tiles of 256:
+# with small crops, columns far apart became too faint
+OWN_CROPS = ((256, 2), (256, 2), (192, 4), (256, 2))
 # One pair of frames in so many lacks columns of a lattice, beyond those that do anyway:
 # a network that is given their order must not complete it
 _PAIRS_PER_VACANCIES = 6
@@ -86,10 +89,10 @@ class SimulatedBatches(IterableDataset):
 
     def draw_batch(self, number):
         """Return the inputs (n, j, h, w) and targets (n, k, h, w) of a batch."""
-        side, n_frames = CROPS[number % len(CROPS)]
-        n_frames *= self.batch_factor
-        turn = number // len(CROPS)
+        turn, place = divmod(number, len(CROPS))
         own = math.ceil((turn + 1) * self.own_share) > math.ceil(turn * self.own_share)
+        side, n_frames = (OWN_CROPS if own else CROPS)[place]
+        n_frames *= self.batch_factor
         pairs = [
             self._draw_pair(number * 1024 + index, side, own)
             for index in range(n_frames)

@@ -18,7 +18,8 @@ OWN = NoiseDistribution(np.array([PARAMETERS.to_tuple()]), "BF")
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(stream, "CROPS", ((32, 2), (48, 1)))
+    for name in ("CROPS", "OWN_CROPS"):
+        monkeypatch.setattr(stream, name, ((32, 2), (48, 1)))
     monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
     return tmp_path / "models"
 
@@ -34,6 +35,13 @@ def test_own_noise_is_that_of_half_the_batches():
     for number in range(8):
         expected = (other if number % 4 < 2 else plain).draw_batch(number)[0]
         assert torch.equal(own.draw_batch(number)[0], expected)
+
+
+def test_own_images_are_seen_in_pieces_of_their_own_size(monkeypatch):
+    monkeypatch.setattr(stream, "OWN_CROPS", ((64, 1), (40, 3)))
+    batches = SimulatedBatches(seed=5, own_noise=OWN, own_share=0.5)
+    shapes = [tuple(batches.draw_batch(number)[0].shape) for number in range(4)]
+    assert shapes == [(1, 1, 64, 64), (3, 1, 40, 40), (2, 1, 32, 32), (1, 1, 48, 48)]
 
 
 def test_share_of_own_noise():
