@@ -16,7 +16,7 @@ from ..noise.parameters import (
 )
 from .loop import train
 
-_PEAK_RATE = 6e-4  # less than that of a training from the beginning
+_PEAK_RATE = 1e-3
 
 
 def fine_tune(
