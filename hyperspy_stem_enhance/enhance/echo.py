@@ -50,14 +50,15 @@ def sample_windows(shape):
     Returns
     -------
     list of tuple of slice
-        The whole of a small frame; of larger ones four windows, one in the middle
-        of each quarter, which tell as much as they have blocks and cost less.
+        The whole of a frame up to 512 pixels; above, one window of 256 pixels in
+        the middle of each quarter (half, if only one side is that long).
 
     Examples
     --------
-    >>> sample_windows((300, 1024))
-    [(slice(0, 300, None), slice(128, 384, None)), \
-(slice(0, 300, None), slice(640, 896, None))]
+    >>> sample_windows((300, 512))
+    [(slice(0, 300, None), slice(0, 512, None))]
+    >>> len(sample_windows((1024, 1024)))
+    4
     """
     sides = []
     for size in shape:
