@@ -129,10 +129,11 @@ class SpectralBlocks:
         -------
         numpy.ndarray of float32, shape of `power`
         """
-        length, order, starts, counts = _by_length(self.size)
+        order, starts = _in_order(_whole_lengths, self.size)
         flat = power.reshape(*power.shape[:2], -1)[..., order]
+        counts = np.diff(starts, append=len(order))
         means = np.add.reduceat(flat, starts, axis=2) / counts
-        return means.astype(np.float32)[..., length]
+        return means.astype(np.float32)[..., _whole_lengths(self.size)]
 
     def noise_power(self, power):
         """Power of the noise at every frequency of every block.
@@ -156,8 +157,9 @@ class SpectralBlocks:
         spectrum = (along / level).mean(axis=(0, 1))
         noise = level * np.maximum(spectrum, _TINY)
         mean = (power / noise).mean(axis=(0, 1))
-        order, ends = _by_ring(self.size)
-        quiet = np.array([np.median(m) for m in np.split(mean.ravel()[order], ends)])
+        order, starts = _in_order(_rings, self.size)
+        rings = np.split(mean.ravel()[order], starts[1:])
+        quiet = np.array([np.median(ring) for ring in rings])
         slow = int(_SLOW * min(_RINGS, self.size))
         quiet[:slow] = quiet[slow]
         return noise * np.maximum(quiet, 1).astype(np.float32)[self.rings]
@@ -174,22 +176,17 @@ def _rings(size):
 
 
 @lru_cache(maxsize=8)
-def _by_length(size):
-    """Length of each frequency in cycles per block, rounded.
-
-    And the order by length, where each length starts in it, and how often it is there.
-    """
-    length = np.rint(_lengths(size) * size).astype(int)
-    counts = np.bincount(length.ravel())
-    order = np.argsort(length.ravel(), kind="stable")
-    return length, order, np.cumsum(counts) - counts, counts
+def _whole_lengths(size):
+    """Length of each frequency in cycles per block, rounded."""
+    return np.rint(_lengths(size) * size).astype(int)
 
 
-@lru_cache(maxsize=8)
-def _by_ring(size):
-    """Frequencies in the order of their rings, and where rings end."""
-    ring = _rings(size).ravel()
-    return np.argsort(ring, kind="stable"), np.cumsum(np.bincount(ring))[:-1]
+@lru_cache(maxsize=16)
+def _in_order(number, size):
+    """Frequencies in the order of their numbers, and where each number starts."""
+    numbers = number(size).ravel()
+    counts = np.bincount(numbers)
+    return np.argsort(numbers, kind="stable"), np.cumsum(counts) - counts
 
 
 def power_of(spectra):
