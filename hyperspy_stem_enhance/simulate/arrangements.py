@@ -279,8 +279,8 @@ def _random_field(rng, shape, pixel_size):
 
 
 def _sparse_number(rng, shape):
-    """Mean number of single atoms in a frame: 2 to 70 in 256 x 256."""
-    return np.prod(shape) / 65536 * np.exp(rng.uniform(0.5, 4.2))
+    """Mean number of single atoms in a frame: 3 to 90 in 256 x 256."""
+    return np.prod(shape) / 65536 * np.exp(rng.uniform(1.0, 4.5))
 
 
 def _sparse_field(rng, shape, pixel_size):
@@ -291,8 +291,10 @@ def _sparse_field(rng, shape, pixel_size):
         sigma = draw_sigma(rng, pixel_size)
     n = rng.poisson(_sparse_number(rng, shape))
     positions = rng.random((n, 2)) * np.array(shape)
-    partners = positions[rng.random(n) < rng.uniform(0, 0.5)]
-    partners = partners + rng.normal(0, 3 * sigma, partners.shape)
+    # each has some around it: mostly none or one, now and then a cluster
+    partners = rng.uniform(0, 0.5) if rng.random() < 0.7 else rng.uniform(0.5, 3)
+    partners = np.repeat(positions, rng.poisson(partners, n), axis=0)
+    partners += rng.normal(0, 3 * sigma, partners.shape)
     positions = np.concatenate([positions, partners])
     n = len(positions)
     heights = np.clip(rng.normal(1, rng.uniform(0.02, 0.25), n), 0.3, 3)

@@ -166,7 +166,7 @@ def draw_strong_background(rng, columns, shape, contrast, mode="HAADF", film=Fal
         background += ramp - ramp.min()
     sigma = _width_of_speckle(rng, columns)
     if rng.random() < (0.8 if film else 0.4):
-        sd = contrast * (0.4 * rng.random() ** 2 if film else rng.uniform(0, 0.12))
+        sd = contrast * rng.uniform(0, 0.35 if film else 0.12)
         background += np.float32(sd) * draw_grain(rng, shape, sigma)
     if columns.amorphous is not None:
         sd = np.float32(contrast * rng.uniform(0.05, 0.3))

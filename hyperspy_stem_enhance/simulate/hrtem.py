@@ -7,7 +7,7 @@ same microscope, with Fresnel fringes at its edge. Contrast and intensity change
 slowly over the frame. Which it is is drawn for each frame.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -44,6 +44,10 @@ def draw_hrtem_recipe(rng, noise="mixed", arrangement=None, structures=None):
     appearance = str(rng.choice(list(APPEARANCES), p=list(APPEARANCES.values())))
     kind, parameters, frame_noise = choose_hrtem_noise(rng, noise)
     contrast = parameters.intensity_max - parameters.intensity_min
+    if arrangement == "empty" and kind != "given":
+        contrast *= rng.uniform(0, 1)  # down to vacuum, which has none at all
+        highest = parameters.intensity_min + contrast
+        parameters = replace(parameters, intensity_max=highest)
     return Recipe(
         arrangement, chosen, kind, contrast, parameters, frame_noise, appearance
     )

@@ -91,8 +91,8 @@ def _draw_faults(rng, span):
     """Now and then blur between pixels of the camera, and hot pixels."""
     often = rng.random(2)
     faults = {}
-    if often[0] < 0.3:
-        faults["correlation"] = rng.uniform(0.3, 0.9)
+    if often[0] < 0.4:
+        faults["correlation"] = rng.uniform(0.3, 1.2)
     if often[1] < 0.1:
         faults["hot_pixels"] = np.exp(rng.uniform(np.log(1e-5), np.log(1e-3)))
         faults["hot_level"] = span * np.exp(rng.uniform(0, np.log(20)))

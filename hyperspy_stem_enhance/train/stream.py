@@ -19,11 +19,12 @@ CROPS = ((128, 8), (256, 2), (192, 4), (256, 2))
 # Batches with the noise of one's own are few, and such images come in tiles of 256:
 # with small crops, columns far apart became too faint
 OWN_CROPS = ((256, 2), (256, 2), (192, 4), (256, 2))
-# One pair of frames in so many lacks columns of a lattice, beyond those that do anyway:
-# a network that is given their order must not complete it
-_PAIRS_PER_VACANCIES = 6
-# and one in so many has no column, beyond those that have none anyway
-_PAIRS_PER_EMPTY = 24
+# Shares of the frames that are drawn of these arrangements, beyond those that are anyway:
+# a network that is given the order of a frame must not complete lattices, the speckle
+# under single atoms is not to be found, nor anything in noise alone
+EXTRA_SHARES = {"vacancies": 1 / 6, "sparse": 1 / 12, "empty": 1 / 24}
+# Blurred noise of few electrons looks much like the spots of HRTEM frames
+EXTRA_HRTEM_SHARES = {"empty": 1 / 8}
 TRAINING_STRUCTURES = (
     *(name for name in STRUCTURES if name not in HELD_OUT_STRUCTURES),
     INVENTED,
@@ -102,8 +103,7 @@ class SimulatedBatches(IterableDataset):
 
     def _draw_pair(self, index, side, own):
         mode, noise = self.modes[index % len(self.modes)], self.noise
-        scanned = mode != "HRTEM"
-        arrangement = _extra_arrangement(index // 2) if scanned else None
+        arrangement = _extra_arrangement(self.seed, index // 2, mode)
         while True:  # a frame that counted no electron at all is drawn again
             if own:
                 mode = self.own_noise.mode
@@ -129,11 +129,15 @@ class SimulatedBatches(IterableDataset):
             return given, _truths(scene, frame.scale, self.n_outputs)
 
 
-def _extra_arrangement(pair):
-    """Arrangement of a pair of frames that is wanted more often than drawn."""
-    if pair % _PAIRS_PER_VACANCIES == 0:
-        return "vacancies"
-    return "empty" if pair % _PAIRS_PER_EMPTY == 1 else None
+def _extra_arrangement(seed, pair, mode):
+    """Arrangement of a pair of frames that is wanted more often than drawn, or None."""
+    shares = EXTRA_HRTEM_SHARES if mode == "HRTEM" else EXTRA_SHARES
+    drawn = np.random.default_rng([seed, pair, 3]).random()
+    for arrangement, share in shares.items():
+        if drawn < share:
+            return arrangement
+        drawn -= share
+    return None
 
 
 def _truths(scene, scale, n_outputs):

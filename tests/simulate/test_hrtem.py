@@ -60,6 +60,17 @@ def test_intensities_span_the_range():
         assert high == pytest.approx(50, abs=2)
 
 
+def test_frames_without_columns_have_any_contrast_down_to_none():
+    recipes = [draw_recipe(0, i, "HRTEM", "published", "empty") for i in range(100)]
+    ranges = [r.parameters.intensity_max - r.parameters.intensity_min for r in recipes]
+    np.testing.assert_allclose(ranges, [r.contrast for r in recipes])
+    full = TRUE.intensity_max - TRUE.intensity_min
+    assert min(ranges) < 0.05 * full
+    assert np.median(ranges) == pytest.approx(0.5 * full, rel=0.2)
+    given = draw_recipe(0, 0, "HRTEM", TRUE, "empty")
+    assert given.parameters == TRUE
+
+
 def test_all_that_is_promised_is_drawn():
     recipes = [draw_recipe(0, index, "HRTEM") for index in range(200)]
     assert {recipe.arrangement for recipe in recipes} == set(HRTEM_ARRANGEMENTS)

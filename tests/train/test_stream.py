@@ -1,9 +1,11 @@
 import numpy as np
+import pytest
 import torch
 
 from hyperspy_stem_enhance.enhance.order import find_order
 from hyperspy_stem_enhance.models.architectures import build_network
 from hyperspy_stem_enhance.models.scgn import SCGN_FAST
+from hyperspy_stem_enhance.noise.parameters import MODES
 from hyperspy_stem_enhance.simulate import draw_scene
 from hyperspy_stem_enhance.train import stream
 from hyperspy_stem_enhance.train.loop import total_loss
@@ -27,23 +29,30 @@ def test_a_second_input_is_the_order_of_the_first():
     np.testing.assert_array_equal(two[5, 1], expected)
 
 
-def test_some_pairs_of_scanned_frames_lack_columns_or_have_none(monkeypatch):
-    seen = []
+@pytest.mark.parametrize(
+    "modes, shares",
+    [(MODES, stream.EXTRA_SHARES), (("HRTEM",), stream.EXTRA_HRTEM_SHARES)],
+)
+def test_some_arrangements_come_more_often(monkeypatch, modes, shares):
+    """In frames of every size, in both frames of a pair, and as often as told."""
+    seen = {}
 
-    def draw(*arguments, **options):
-        seen.append(options["arrangement"])
-        return draw_scene(*arguments, **options)
+    def draw(seed, index, shape, mode, noise, arrangement, structures):
+        seen.setdefault(shape[0], []).append(arrangement)
+        return draw_scene(1, 1, (16, 16), "BF", "published", "perfect")
 
     monkeypatch.setattr(stream, "draw_scene", draw)
-    SimulatedBatches(3).draw_batch(0)
-    assert seen == ["vacancies"] * 2 + ["empty"] * 2 + [None] * 4
-    seen.clear()
-    SimulatedBatches(3).draw_batch(4)  # pairs 2048 to 2051: 2, 3, 4, 5 of six
-    SimulatedBatches(3).draw_batch(8)  # 16 to 19 of twenty-four
-    assert seen == [None] * 12 + ["vacancies"] * 2 + [None] * 2
-    seen.clear()
-    SimulatedBatches(3, modes=("HRTEM",)).draw_batch(0)
-    assert seen == [None] * 8
+    batches = SimulatedBatches(3, modes=modes)
+    for number in range(1600):
+        batches.draw_batch(number)
+    assert sorted(seen) == [128, 192, 256]
+    for side, arrangements in seen.items():
+        assert arrangements[::2] == arrangements[1::2]
+        pairs = arrangements[::2]
+        assert set(pairs) == {*shares, None}
+        for name, share in shares.items():
+            sd = (share * (1 - share) / len(pairs)) ** 0.5
+            assert abs(pairs.count(name) / len(pairs) - share) < 4 * sd, (side, name)
 
 
 def test_columns_are_bright_whatever_the_contrast():
