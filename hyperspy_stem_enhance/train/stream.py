@@ -19,9 +19,9 @@ CROPS = ((128, 8), (256, 2), (192, 4), (256, 2))
 # Batches with the noise of one's own are few, and such images come in tiles of 256:
 # with small crops, columns far apart became too faint
 OWN_CROPS = ((256, 2), (256, 2), (192, 4), (256, 2))
-# Shares of the frames that are drawn of these arrangements, beyond those that are anyway:
-# a network that is given the order of a frame must not complete lattices, the speckle
-# under single atoms is not to be found, nor anything in noise alone
+# Shares of the frames that are drawn of these, beyond those that are anyway: a network
+# that is given the order of a frame must not complete lattices, the speckle under
+# single atoms is not to be found, nor anything in noise alone
 EXTRA_SHARES = {"vacancies": 1 / 6, "sparse": 1 / 12, "empty": 1 / 24}
 # Blurred noise of few electrons looks much like the spots of HRTEM frames
 EXTRA_HRTEM_SHARES = {"empty": 1 / 8}

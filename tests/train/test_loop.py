@@ -1,10 +1,12 @@
 import json
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import IterableDataset
 
 from hyperspy_stem_enhance.models import install_model
 from hyperspy_stem_enhance.models.scgn import SCGN
@@ -236,3 +238,15 @@ def test_array_modules_need_no_hyperspy():
 def test_progress_is_shown_when_asked(tmp_path, capsys):
     run(tmp_path, 3, show_progressbar=True)
     assert "3/3" in capsys.readouterr().err
+
+
+class _Niceness(IterableDataset):
+    def __iter__(self):
+        yield torch.tensor(os.nice(0))
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="processes have no niceness")
+def test_processes_that_simulate_give_way():
+    (seen,) = loop._load(_Niceness(), 1, torch.device("cpu"))
+    assert seen == 19
+    assert os.nice(0) < 19

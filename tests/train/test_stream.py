@@ -30,7 +30,7 @@ def test_a_second_input_is_the_order_of_the_first():
 
 
 @pytest.mark.parametrize(
-    "modes, shares",
+    ("modes", "shares"),
     [(MODES, stream.EXTRA_SHARES), (("HRTEM",), stream.EXTRA_HRTEM_SHARES)],
 )
 def test_some_arrangements_come_more_often(monkeypatch, modes, shares):
