@@ -24,7 +24,7 @@ OWN_CROPS = ((256, 2), (256, 2), (192, 4), (256, 2))
 # single atoms is not to be found, nor anything in noise alone
 EXTRA_SHARES = {"vacancies": 1 / 6, "sparse": 1 / 12, "empty": 1 / 24}
 # Blurred noise of few electrons looks much like the spots of HRTEM frames
-EXTRA_HRTEM_SHARES = {"empty": 1 / 8}
+EXTRA_HRTEM_SHARES = {"empty": 1 / 16}
 TRAINING_STRUCTURES = (
     *(name for name in STRUCTURES if name not in HELD_OUT_STRUCTURES),
     INVENTED,
