@@ -31,8 +31,8 @@ _QUARTER_TURNS = ((1, False), (1, True), (3, False), (3, True))
 _FLOOR = 0.01  # SD of the noise below which no spread is taken for smaller
 
 # Fitted by benchmarks/uncertainty.py on sfin-fast
-LOG_FACTOR = 0.560
-EXPONENTS = (0.433, 0.590, -0.023)
+LOG_FACTOR = 0.592
+EXPONENTS = (0.450, 0.510, 0.039)
 
 
 def enhance_with_uncertainty(
