@@ -139,10 +139,6 @@ def compare(name, path, mode, per_cell, out):
     found = {"detect_atoms": atoms, "and refine": atoms.refine(s, mode=mode)}
     found = {by: a.single_array()[:, :2].astype(float) for by, a in found.items()}
     reference = fit(found["detect_atoms"], bright.data)
-    usual = np.argsort(np.bincount(reference.site[reference.on_lattice]))[-per_cell:]
-    if len(reference.sites) > per_cell:  # some columns of a kind that hardly shows
-        often = found["detect_atoms"][np.isin(reference.site, usual)]
-        reference = fit(often, bright.data)
     assert len(reference.sites) == per_cell, "not the crystal that this is"
     places, _ = expected_sites(reference, s.data.shape)
     positions, separation = atomap_positions(bright, places, reference.spacing)

@@ -32,7 +32,7 @@ _FLOOR = 0.01  # SD of the noise below which no spread is taken for smaller
 
 # Fitted by benchmarks/uncertainty.py on sfin-fast
 LOG_FACTOR = 0.592
-EXPONENTS = (0.450, 0.510, 0.039)
+EXPONENTS = (0.450, 0.511, 0.039)
 
 
 def enhance_with_uncertainty(

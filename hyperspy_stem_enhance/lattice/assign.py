@@ -17,7 +17,7 @@ _TOLERANCE = 0.3
 _SMALL, _BESIDE = 5, 1.5
 _SAME_SITE = 0.2
 # Sites with fewer columns than this part of the fullest are none.
-_LEAST_FULL = 0.1
+_LEAST_FULL = 0.15
 _LEAST_COLUMNS = 3
 
 
