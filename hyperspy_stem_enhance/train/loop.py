@@ -367,7 +367,7 @@ def _load(stream, n_workers, device):
         num_workers=n_workers,
         prefetch_factor=4 if n_workers else None,
         pin_memory=device.type == "cuda",
-        worker_init_fn=_give_way if n_workers else None,
+        worker_init_fn=_give_way,
     )
 
 
