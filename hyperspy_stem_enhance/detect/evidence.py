@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..enhance.normalise import local_mean, normalise_frame, single_electron
 from ..noise.parameters import check_mode
+from .blurred_noise import NO_BLUR, measure_blurred_noise
 from .candidates import (
     MODEL_ERROR,
     fit_columns,
@@ -115,12 +116,13 @@ def find_evidence(enhanced, raw=None, mode="HAADF", probability=None):
             image if image is None else image.T
             for image in (enhanced, raw, probability)
         )
-        found, evidence = _find_evidence(*images)
+        blurred = NO_BLUR if raw is None else measure_blurred_noise(raw)
+        found, evidence = _find_evidence(*images, blurred)
         return found.turned(), evidence
     return _find_evidence(enhanced, raw, probability)
 
 
-def _find_evidence(enhanced, raw, probability):
+def _find_evidence(enhanced, raw, probability, blurred=NO_BLUR):
     """Evidence in images with bright columns, whose rows are independent."""
     width = estimate_width(np.where(np.isfinite(enhanced), enhanced, 0.0))
     if not np.isfinite(width):
@@ -139,7 +141,11 @@ def _find_evidence(enhanced, raw, probability):
         seen = np.full(len(fit), np.inf)
     else:
         left = residual(raw, fit)
-        seen = measure_significance(left, fit, width, MODEL_ERROR * strong)
+        noise = measure_noise(left, width, MODEL_ERROR * strong)
+        noise = np.maximum(noise, blurred.height_sd(width))
+        seen = measure_significance(left, fit, width, noise=noise)
+        if blurred.density:
+            seen = _in_skewed_noise(seen, raw, width, blurred)
         seen = np.minimum(seen, _seen_in_counts(raw, left, fit, width))
         seen = _doubt_parts(seen, fit, width)
         known["raw_rate"] = _rate_in_lattices(
@@ -166,14 +172,14 @@ def find_evidence_classically(raw, mode="HAADF"):
     raw = normalise_frame(raw, mode).repaired.astype(np.float64)
     raw = -raw if mode == "BF" else raw
     if mode == "HRTEM":
-        found, evidence = _find_classically(raw.T)
+        found, evidence = _find_classically(raw.T, measure_blurred_noise(raw))
         return found.turned(), evidence
     return _find_classically(raw)
 
 
-def _find_classically(raw):
+def _find_classically(raw, blurred=NO_BLUR):
     """Evidence in an image with bright columns, whose rows are independent."""
-    image, width, blur, noise = show_columns(raw)
+    image, width, blur, noise = show_columns(raw, blurred)
     if not np.isfinite(width):
         return Candidates.none(), {}
     wide = np.hypot(width, blur)
@@ -186,7 +192,7 @@ def _find_classically(raw):
         return Candidates.none(), {}
     fit, width = _sharpened(fit, wide, blur)
     strong = strong_height(fit.height)
-    seen = _doubt_parts(_seen_in_raw(raw, fit, width, strong), fit, width)
+    seen = _doubt_parts(_seen_in_raw(raw, fit, width, strong, blurred), fit, width)
     rate = _false_rate(seen, fit, width, raw)
     evidence = describe_evidence(fit, width, strong, raw_rate=rate)
     fit = _place_on_raw(raw, fit, width, seen)
@@ -231,16 +237,15 @@ def _doubt_parts(significance, fit, width):
     return np.where(part, significance / _DOUBT, significance)
 
 
-def _seen_in_raw(raw, fit, width, strong):
+def _seen_in_raw(raw, fit, width, strong, blurred):
     """Significance of maxima of a raw image, with only sure ones subtracted.
 
     Joint fits to hundreds of maxima of noise would take the noise away, and
     add to the heights of some what they take from others.
     """
-    rows = measure_row_noise(raw, width)
+    rows = np.maximum(measure_row_noise(raw, width), blurred.height_sd(width))
     level = np.maximum(np.median(rows), 1e-12 * np.ptp(raw))
-    skewness = measure_skewness(raw)
-    clear = as_gaussian(fit.height / level, skewness, width)
+    clear = _in_skewed_noise(fit.height / level, raw, width, blurred)
     crowd = _false_rate(clear / _STRONGER, fit, width, raw) < _FEW
     sure = (clear > _SURE) | (crowd & (fit.height > _TALL * strong))
     left = residual(raw, fit.select(sure))
@@ -248,7 +253,12 @@ def _seen_in_raw(raw, fit, width, strong):
     heights = np.where(sure, fit.height, 0.0)
     fit = replace(fit, height=heights)
     seen = measure_significance(left, fit, width, noise=noise)
-    return as_gaussian(seen, skewness, width)
+    return _in_skewed_noise(seen, raw, width, blurred)
+
+
+def _in_skewed_noise(significance, raw, width, blurred):
+    skewness = measure_skewness(raw, blurred)
+    return as_gaussian(significance, skewness, np.hypot(width, blurred.blur))
 
 
 def _noise_beside(image, fit, width, limit):

@@ -6,10 +6,10 @@ than in Gaussian noise, by far where a column holds hardly one.
 
 import numpy as np
 
+from .blurred_noise import NO_BLUR
 from .significance import fill_missing, height_kernel
 
-# Second differences between rows: their sums of squares and of cubes.
-_SQUARES, _CUBES = 6.0, 6.0
+_SECOND = np.array([-1.0, 2.0, -1.0])
 # Skewness that a Gaussian filter of width one leaves of that of pixels:
 # the sum of its cubes over that of its squares to the power of 1.5.
 _LEFT = 2 / (3 * np.sqrt(np.pi))
@@ -18,7 +18,7 @@ _TINY = 1e-300
 _TILTS = np.concatenate([[0], np.geomspace(1e-2, 60, 80)])
 
 
-def measure_skewness(image):
+def measure_skewness(image, blurred=NO_BLUR):
     """Skewness of the noise of pixels.
 
     Parameters
@@ -26,17 +26,20 @@ def measure_skewness(image):
     image : numpy.ndarray, shape (h, w)
         Bright columns, wider than a pixel, may be in it: they hardly enter.
         NaN pixels are filled.
+    blurred : BlurredNoise, optional
+        How the noise is blurred.
 
     Returns
     -------
     float
-        Not below zero; 1 over the root of the mean for counts.
+        Not below zero; 1 over the root of the mean for counts, before the
+        blur.
 
     Notes
     -----
     From second differences between rows. What sharp columns add to it is
     limited by the share of pixels that have the least value, which in
-    counts is that of no electron.
+    counts that no blur mixes is that of no electron.
 
     Examples
     --------
@@ -49,8 +52,12 @@ def measure_skewness(image):
     if len(image) < 3:
         return 0.0
     steps = 2 * image[1:-1] - image[:-2] - image[2:]
-    square, cube = np.mean(steps**2) / _SQUARES, np.mean(steps**3) / _CUBES
+    kernel = blurred.kernel()
+    kernel = np.outer(np.convolve(kernel, _SECOND), kernel)
+    square, cube = (np.mean(steps**n) / np.sum(kernel**n) for n in (2, 3))
     skewness = max(cube, 0.0) / max(square**1.5, _TINY)
+    if blurred.density:
+        return float(skewness)
     darkest = np.mean(image == image.min())
     return float(min(skewness, max(-np.log(darkest), _TINY) ** -0.5))
 
