@@ -123,9 +123,8 @@ def test_hrtem_agrees(client):
         lazy.enhance_scgn(neighbours=1, **network).data,
         lazy.detect_atoms("HRTEM", **network).data,
     )
-    # In one frame a faint fourth column, which nobody asked for, is still on its way
-    # after the last step of the fit: where it is, and what it leaves to the three beside
-    # it, hangs on rounding
+    # In one frame some fits are not at rest after their last step: where they are
+    # then hangs on rounding
     loose = {"place": 0.02, "share": 5e-3}
     compare(dask.compute(*arrays, scheduler="threads"), expected, **loose)
     compare(dask.compute(*arrays, scheduler=client), expected, **loose)
