@@ -1,6 +1,7 @@
-"""Noise that a camera blurs, from its spectrum.
+"""Noise that is blurred, from its spectrum.
 
-Blurred noise has maxima of the size of columns, while neighbouring rows hardly
+A camera spreads electrons over its pixels, and images are resampled and averaged.
+Such noise has maxima of the size of columns, while neighbouring rows hardly
 differ. What tells it from columns are frequencies above theirs: noise falls off
 with them slowly, and its spectrum is followed from there to that of columns.
 """
@@ -11,7 +12,7 @@ import numpy as np
 from scipy.signal.windows import hann
 
 from .filters import gaussian_kernel
-from .significance import FILTER_GAIN, fill_missing
+from .significance import FILTER_GAIN, fill_missing, measure_row_noise
 
 # Side of the windows whose spectra are taken, the least there can be, in pixels, and
 # about how many windows are enough
@@ -21,6 +22,9 @@ _LOW, _HIGH, _RINGS = 0.3, 0.5, 8
 # Sigmas in pixels that are tried; the first few change so little that they are none.
 _BLURS = np.arange(0.2, 1.21, 0.02)
 _LEAST_BLUR = 0.4
+# Blurred noise has more than this times the heights that rows tell, for columns of such
+# a sigma in pixels: what columns add to frequencies above theirs has less.
+_WIDTH, _MORE = 2.0, 1.2
 
 
 @dataclass(frozen=True)
@@ -123,8 +127,9 @@ def measure_blurred_noise(image):
     best = np.argmin(np.std(left, axis=1))
     if _BLURS[best] < _LEAST_BLUR:
         return NO_BLUR
-    density = np.exp(np.mean(left[best]))
-    return BlurredNoise(float(density), float(_BLURS[best]))
+    found = BlurredNoise(float(np.exp(np.mean(left[best]))), float(_BLURS[best]))
+    rows = np.median(measure_row_noise(image, _WIDTH))
+    return found if found.height_sd(_WIDTH) > _MORE * rows else NO_BLUR
 
 
 def _log_spectrum(blur, side):

@@ -8,7 +8,6 @@ columns is subtracted.
 import numpy as np
 from scipy.ndimage import gaussian_filter, minimum_filter
 
-from .blurred_noise import NO_BLUR
 from .peaks import local_maxima
 from .significance import fill_missing, filter_heights, row_differences
 from .sparse import as_gaussian, measure_skewness
@@ -27,15 +26,13 @@ _CLEAR = 15.0
 _REACH = 3.0
 
 
-def show_columns(raw, blurred=NO_BLUR):
+def show_columns(raw):
     """Filter an image so that its columns stand on a background of about zero.
 
     Parameters
     ----------
     raw : numpy.ndarray, shape (h, w)
         Bright columns; NaN pixels are filled with what is around them.
-    blurred : BlurredNoise, optional
-        The least noise there is, where that is blurred.
 
     Returns
     -------
@@ -68,7 +65,7 @@ def show_columns(raw, blurred=NO_BLUR):
     ((np.int64(30), np.int64(32)), 3)
     """
     filled = fill_missing(np.asarray(raw, dtype=np.float64), 4.0)
-    width, clearness, noise = _measure_width(filled, blurred)
+    width, clearness, noise = _measure_width(filled)
     if not np.isfinite(width):
         return filled, width, np.nan, np.nan
     blur = width * (_LITTLE if clearness > _CLEAR else _MUCH)
@@ -76,20 +73,18 @@ def show_columns(raw, blurred=NO_BLUR):
     return smooth - _background(smooth, width), width, blur, noise * _OPTIMUM
 
 
-def _measure_width(image, blurred):
+def _measure_width(image):
     """Width of the columns, their significance, and the SD of their heights."""
     answers, tops, sds = [], [], []
     tiny = 1e-9 * np.ptp(image)
-    skewness = measure_skewness(image, blurred)
+    skewness = measure_skewness(image)
     for width in WIDTHS:
         heights = filter_heights(image, width)
         differences = row_differences(image, width)
         # Not the median: where few counts fall, most differences are zero
         limit = np.quantile(np.abs(differences), 0.999)
         sd = np.sqrt(np.mean(np.clip(differences, -limit, limit) ** 2))
-        sd = max(sd, blurred.height_sd(width))
-        wide = np.hypot(width, blurred.blur)
-        z = as_gaussian(heights / max(sd, tiny), skewness, wide)
+        z = as_gaussian(heights / max(sd, tiny), skewness, width)
         z = z[local_maxima(z)]
         z = z[z > _SEEN]
         answers.append(np.sum((z - _SEEN) ** 2))

@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..enhance.normalise import local_mean, normalise_frame, single_electron
 from ..noise.parameters import check_mode
-from .blurred_noise import NO_BLUR, measure_blurred_noise
+from .blurred_noise import measure_blurred_noise
 from .candidates import (
     MODEL_ERROR,
     fit_columns,
@@ -54,6 +54,9 @@ _CLEAR, _FARTHEST = 15.0, 0.4
 _MOST, _AMONG, _PLACE = 0.5, 12, 0.3
 # Single electrons are counted within this many widths, in so many rounds.
 _AROUND, _ROUNDS = 16.0, 4
+# Noise that looks blurred and so many times stronger than it is are columns that the
+# fits do not follow.
+_MISFIT = 2.0
 # Maxima of a filtered image are looked at from this significance on.
 _LEAST = 2.0
 
@@ -116,13 +119,12 @@ def find_evidence(enhanced, raw=None, mode="HAADF", probability=None):
             image if image is None else image.T
             for image in (enhanced, raw, probability)
         )
-        blurred = NO_BLUR if raw is None else measure_blurred_noise(raw)
-        found, evidence = _find_evidence(*images, blurred)
+        found, evidence = _find_evidence(*images)
         return found.turned(), evidence
     return _find_evidence(enhanced, raw, probability)
 
 
-def _find_evidence(enhanced, raw, probability, blurred=NO_BLUR):
+def _find_evidence(enhanced, raw, probability):
     """Evidence in images with bright columns, whose rows are independent."""
     width = estimate_width(np.where(np.isfinite(enhanced), enhanced, 0.0))
     if not np.isfinite(width):
@@ -142,10 +144,14 @@ def _find_evidence(enhanced, raw, probability, blurred=NO_BLUR):
     else:
         left = residual(raw, fit)
         noise = measure_noise(left, width, MODEL_ERROR * strong)
-        noise = np.maximum(noise, blurred.height_sd(width))
-        seen = measure_significance(left, fit, width, noise=noise)
-        if blurred.density:
+        blurred = measure_blurred_noise(left)
+        sd = blurred.height_sd(width)
+        if 0 < sd < _MISFIT * np.median(noise):
+            noise = np.maximum(noise, sd)
+            seen = measure_significance(left, fit, width, noise=noise)
             seen = _in_skewed_noise(seen, raw, width, blurred)
+        else:
+            seen = measure_significance(left, fit, width, noise=noise)
         seen = np.minimum(seen, _seen_in_counts(raw, left, fit, width))
         seen = _doubt_parts(seen, fit, width)
         known["raw_rate"] = _rate_in_lattices(
@@ -172,14 +178,14 @@ def find_evidence_classically(raw, mode="HAADF"):
     raw = normalise_frame(raw, mode).repaired.astype(np.float64)
     raw = -raw if mode == "BF" else raw
     if mode == "HRTEM":
-        found, evidence = _find_classically(raw.T, measure_blurred_noise(raw))
+        found, evidence = _find_classically(raw.T)
         return found.turned(), evidence
     return _find_classically(raw)
 
 
-def _find_classically(raw, blurred=NO_BLUR):
+def _find_classically(raw):
     """Evidence in an image with bright columns, whose rows are independent."""
-    image, width, blur, noise = show_columns(raw, blurred)
+    image, width, blur, noise = show_columns(raw)
     if not np.isfinite(width):
         return Candidates.none(), {}
     wide = np.hypot(width, blur)
@@ -192,7 +198,7 @@ def _find_classically(raw, blurred=NO_BLUR):
         return Candidates.none(), {}
     fit, width = _sharpened(fit, wide, blur)
     strong = strong_height(fit.height)
-    seen = _doubt_parts(_seen_in_raw(raw, fit, width, strong, blurred), fit, width)
+    seen = _doubt_parts(_seen_in_raw(raw, fit, width, strong), fit, width)
     rate = _false_rate(seen, fit, width, raw)
     evidence = describe_evidence(fit, width, strong, raw_rate=rate)
     fit = _place_on_raw(raw, fit, width, seen)
@@ -237,12 +243,13 @@ def _doubt_parts(significance, fit, width):
     return np.where(part, significance / _DOUBT, significance)
 
 
-def _seen_in_raw(raw, fit, width, strong, blurred):
+def _seen_in_raw(raw, fit, width, strong):
     """Significance of maxima of a raw image, with only sure ones subtracted.
 
     Joint fits to hundreds of maxima of noise would take the noise away, and
     add to the heights of some what they take from others.
     """
+    blurred = measure_blurred_noise(residual(raw, fit))
     rows = np.maximum(measure_row_noise(raw, width), blurred.height_sd(width))
     level = np.maximum(np.median(rows), 1e-12 * np.ptp(raw))
     clear = _in_skewed_noise(fit.height / level, raw, width, blurred)

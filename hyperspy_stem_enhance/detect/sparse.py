@@ -57,7 +57,8 @@ def measure_skewness(image, blurred=NO_BLUR):
     square, cube = (np.mean(steps**n) / np.sum(kernel**n) for n in (2, 3))
     skewness = max(cube, 0.0) / max(square**1.5, _TINY)
     if blurred.density:
-        return float(skewness)
+        # Of what is noise in them: columns are blurred no less than it is
+        return float(skewness * min(blurred.density / max(square, _TINY), 1.0) ** 3)
     darkest = np.mean(image == image.min())
     return float(min(skewness, max(-np.log(darkest), _TINY) ** -0.5))
 
