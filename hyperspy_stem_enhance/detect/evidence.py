@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 from ..enhance.normalise import local_mean, normalise_frame, single_electron
 from ..noise.parameters import check_mode
-from .blurred_noise import measure_blurred_noise
+from .blurred_noise import NO_BLUR, measure_blurred_noise
 from .candidates import (
     MODEL_ERROR,
     fit_columns,
@@ -143,16 +143,7 @@ def _find_evidence(enhanced, raw, probability):
         seen = np.full(len(fit), np.inf)
     else:
         left = residual(raw, fit)
-        noise = measure_noise(left, width, MODEL_ERROR * strong)
-        blurred = measure_blurred_noise(left)
-        sd = blurred.height_sd(width)
-        if 0 < sd < _MISFIT * np.median(noise):
-            noise = np.maximum(noise, sd)
-            seen = measure_significance(left, fit, width, noise=noise)
-            seen = _in_skewed_noise(seen, raw, width, blurred)
-        else:
-            seen = measure_significance(left, fit, width, noise=noise)
-        seen = np.minimum(seen, _seen_in_counts(raw, left, fit, width))
+        seen = _seen_beside(raw, left, fit, width, strong)
         seen = _doubt_parts(seen, fit, width)
         known["raw_rate"] = _rate_in_lattices(
             _false_rate(seen, fit, width, left), fit, width
@@ -203,6 +194,19 @@ def _find_classically(raw):
     evidence = describe_evidence(fit, width, strong, raw_rate=rate)
     fit = _place_on_raw(raw, fit, width, seen)
     return Candidates(fit, width, seen), evidence
+
+
+def _seen_beside(raw, left, fit, width, strong):
+    """Significance in a raw image of columns that the enhanced one has."""
+    noise = measure_noise(left, width, MODEL_ERROR * strong)
+    blurred = measure_blurred_noise(left)
+    if blurred.height_sd(width) > _MISFIT * np.median(noise):
+        blurred = NO_BLUR
+    noise = np.maximum(noise, blurred.height_sd(width))
+    seen = measure_significance(left, fit, width, noise=noise)
+    if blurred.density:
+        seen = _in_skewed_noise(seen, raw, width, blurred)
+    return np.minimum(seen, _seen_in_counts(raw, left, fit, width))
 
 
 def _seen_in_counts(raw, left, fit, width):
