@@ -43,14 +43,14 @@ def noise_fields(mode, n_images):
         # By a generator of its own: it came later than the noise of scans
         chance = rng if hrtem else np.random.default_rng([SEED, index, 1])
         blurred = replace(counted, correlation=chance.uniform(0.5, 1.2))
-        if hrtem:
-            fields["Poisson, blurred by 0.5 to 1.2 pixels"] = flat, blurred
-        else:
-            fields["scan noise"] = flat, FrameNoise(scan_intercept=10)
+        blurred = {"Poisson, blurred by 0.5 to 1.2 pixels": (flat, blurred)}
         recorded = frame_noise_from(published, None if hrtem else 255)
-        fields["published, with background"] = background, recorded
-        if not hrtem:
-            fields["Poisson, blurred by 0.5 to 1.2 pixels"] = flat, blurred
+        recorded = {"published, with background": (background, recorded)}
+        if hrtem:
+            fields |= blurred | recorded
+        else:
+            scanned = {"scan noise": (flat, FrameNoise(scan_intercept=10))}
+            fields |= scanned | recorded | blurred
         for kind, (image, noise) in fields.items():
             yield kind, noise.apply(rng, image)
 

@@ -7,12 +7,13 @@ with them slowly, and its spectrum is followed from there to that of columns.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.signal.windows import hann
 
 from .filters import gaussian_kernel
-from .significance import FILTER_GAIN, fill_missing, measure_row_noise
+from .significance import fill_missing, measure_row_noise, noise_gain
 
 # Side of the windows whose spectra are taken, the least there can be, in pixels, and
 # about how many windows are enough
@@ -69,10 +70,8 @@ class BlurredNoise:
         """
         kernel = self.kernel()
         steps = np.arange(len(kernel)) - len(kernel) // 2
-        near, blur = width**2, np.sum(kernel * steps**2)
-        # The filter is the difference of Gaussians of one and two widths
-        terms = 1 / (near + blur) - 2 / (2.5 * near + blur) + 1 / (4 * near + blur)
-        return float(np.sqrt(self.density * terms / (4 * np.pi)) / FILTER_GAIN)
+        variance = np.sum(kernel * steps**2)
+        return float(np.sqrt(self.density)) * noise_gain(width, variance)
 
 
 NO_BLUR = BlurredNoise(0.0, 0.0)
@@ -114,22 +113,28 @@ def measure_blurred_noise(image):
     side = min(_SIDE, *image.shape)
     if side < _LEAST_SIDE:
         return NO_BLUR
-    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
-    ring = np.digitize(frequency, np.linspace(_LOW, _HIGH, _RINGS + 1))
-    rings = [ring == n for n in range(1, _RINGS + 1)]
+    rings, models = _rings(side)
     power = _median_power(image, side)
-    level = np.array([np.median(power[chosen]) for chosen in rings])
+    level = np.array([np.median(power[ring]) for ring in rings])
     if not level.min() > 0:
         return NO_BLUR
-    models = [_log_spectrum(blur, side) for blur in _BLURS]
-    models = [[np.mean(model[chosen]) for chosen in rings] for model in models]
-    left = np.log(level) - np.array(models)
+    left = np.log(level) - models
     best = np.argmin(np.std(left, axis=1))
     if _BLURS[best] < _LEAST_BLUR:
         return NO_BLUR
     found = BlurredNoise(float(np.exp(np.mean(left[best]))), float(_BLURS[best]))
     rows = np.median(measure_row_noise(image, _WIDTH))
     return found if found.height_sd(_WIDTH) > _MORE * rows else NO_BLUR
+
+
+@lru_cache(maxsize=4)
+def _rings(side):
+    """Masks of rings of frequencies, and what each blur leaves in them, in logs."""
+    frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side))
+    number = np.digitize(frequency, np.linspace(_LOW, _HIGH, _RINGS + 1))
+    rings = [number == n for n in range(1, _RINGS + 1)]
+    models = (_log_spectrum(blur, side) for blur in _BLURS)
+    return rings, np.array([[np.mean(m[ring]) for ring in rings] for m in models])
 
 
 def _log_spectrum(blur, side):

@@ -205,7 +205,8 @@ def _seen_beside(raw, left, fit, width, strong):
     noise = np.maximum(noise, blurred.height_sd(width))
     seen = measure_significance(left, fit, width, noise=noise)
     if blurred.density:
-        seen = _in_skewed_noise(seen, raw, width, blurred)
+        wide = np.hypot(width, blurred.blur)
+        seen = as_gaussian(seen, measure_skewness(raw, blurred), wide)
     return np.minimum(seen, _seen_in_counts(raw, left, fit, width))
 
 
@@ -256,7 +257,8 @@ def _seen_in_raw(raw, fit, width, strong):
     blurred = measure_blurred_noise(residual(raw, fit))
     rows = np.maximum(measure_row_noise(raw, width), blurred.height_sd(width))
     level = np.maximum(np.median(rows), 1e-12 * np.ptp(raw))
-    clear = _in_skewed_noise(fit.height / level, raw, width, blurred)
+    skewness, wide = measure_skewness(raw, blurred), np.hypot(width, blurred.blur)
+    clear = as_gaussian(fit.height / level, skewness, wide)
     crowd = _false_rate(clear / _STRONGER, fit, width, raw) < _FEW
     sure = (clear > _SURE) | (crowd & (fit.height > _TALL * strong))
     left = residual(raw, fit.select(sure))
@@ -264,12 +266,7 @@ def _seen_in_raw(raw, fit, width, strong):
     heights = np.where(sure, fit.height, 0.0)
     fit = replace(fit, height=heights)
     seen = measure_significance(left, fit, width, noise=noise)
-    return _in_skewed_noise(seen, raw, width, blurred)
-
-
-def _in_skewed_noise(significance, raw, width, blurred):
-    skewness = measure_skewness(raw, blurred)
-    return as_gaussian(significance, skewness, np.hypot(width, blurred.blur))
+    return as_gaussian(seen, skewness, wide)
 
 
 def _noise_beside(image, fit, width, limit):

@@ -19,7 +19,7 @@ from .filters import CosineSpectrum, gaussian_kernel
 # The background of a column is the mean weighted by a Gaussian of this many of
 # its widths; of a Gaussian this leaves the gain.
 _AROUND = 2.0
-FILTER_GAIN = 1 / 2 - 1 / (1 + _AROUND**2)
+_GAIN = 1 / 2 - 1 / (1 + _AROUND**2)
 # Curvature of the filter's autocorrelation, in units of the width: how many
 # maxima filtered noise has.
 _CURVATURE = 0.825
@@ -94,7 +94,7 @@ def measure_significance(residual, fit, width, model_error=0.0, noise=None):
 
 def _answer(ratio):
     """What the filter reads from a Gaussian of height 1, by their widths."""
-    return (1 / (1 + ratio**-2) - 1 / (1 + (_AROUND / ratio) ** 2)) / FILTER_GAIN
+    return (1 / (1 + ratio**-2) - 1 / (1 + (_AROUND / ratio) ** 2)) / _GAIN
 
 
 def measure_noise(residual, width, model_error=0.0):
@@ -192,7 +192,7 @@ def filter_heights(image, width):
     """
     image = fill_missing(np.asarray(image, dtype=np.float64), width)
     near, around = gaussian_kernel(width), gaussian_kernel(_AROUND * width)
-    pairs = [(near / FILTER_GAIN, near), (-around / FILTER_GAIN, around)]
+    pairs = [(near / _GAIN, near), (-around / _GAIN, around)]
     return CosineSpectrum(image).filtered(pairs)
 
 
@@ -274,12 +274,24 @@ def row_differences(image, width):
     return differences * (np.linalg.norm(kernel) / gain)
 
 
+def noise_gain(width, variance=0.0):
+    """SD of heights in white noise of unit SD, blurred by Gaussians of a variance."""
+    near, around = width**2, (_AROUND * width) ** 2
+    # Products of the two Gaussians of the filter, summed over all frequencies
+    terms = (
+        1 / (near + variance)
+        - 4 / (near + around + 2 * variance)
+        + 1 / (around + variance)
+    )
+    return float(np.sqrt(terms / (4 * np.pi)) / _GAIN)
+
+
 def height_kernel(width):
     """Kernel of :func:`filter_heights`, cut off at four widths."""
     steps = np.arange(-np.ceil(4 * width), np.ceil(4 * width) + 1)
     near, around = (np.exp(-((steps / w) ** 2) / 2) for w in (width, _AROUND * width))
     near, around = near / near.sum(), around / around.sum()
-    return (np.outer(near, near) - np.outer(around, around)) / FILTER_GAIN
+    return (np.outer(near, near) - np.outer(around, around)) / _GAIN
 
 
 def _local_sd(heights, side):
