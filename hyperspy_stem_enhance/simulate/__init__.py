@@ -9,6 +9,7 @@ from .nuclei import HRTEM_ARRANGEMENTS
 from .own_structures import from_atoms, structure_from_atoms
 from .scene import draw_recipe, draw_scene
 from .structures import STRUCTURES, ProjectedStructure
+from .tilt_series import SimulatedTiltSeries, make_tilt_series
 from .truth import Recipe, Scene
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "Recipe",
     "Scene",
     "SimulatedDataset",
+    "SimulatedTiltSeries",
     "add_noise",
     "draw_recipe",
     "draw_scene",
     "frame_table",
     "from_atoms",
     "make_dataset",
+    "make_tilt_series",
     "structure_from_atoms",
 ]
