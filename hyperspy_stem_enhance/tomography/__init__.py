@@ -1,0 +1,1 @@
+"""Tomography: volumes from tilt series of few views."""
