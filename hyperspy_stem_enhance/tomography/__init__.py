@@ -1,1 +1,14 @@
 """Tomography: volumes from tilt series of few views."""
+
+from .gaussians import Gaussians
+from .geometry import back_project, project_volume
+from .reconstruct import METHODS, Reconstruction, reconstruct
+
+__all__ = [
+    "METHODS",
+    "Gaussians",
+    "Reconstruction",
+    "back_project",
+    "project_volume",
+    "reconstruct",
+]

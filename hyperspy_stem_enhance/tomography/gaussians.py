@@ -36,7 +36,8 @@ class Gaussians:
     Examples
     --------
     >>> import numpy as np
-    >>> one = Gaussians(np.full((1, 3), 8.0), 4 * np.eye(3)[None], np.ones(1), (17,) * 3)
+    >>> centre, round_2 = np.full((1, 3), 8.0), 4 * np.eye(3)[None]
+    >>> one = Gaussians(centre, round_2, np.ones(1), (17, 17, 17))
     >>> views = one.project([0, 45])
     >>> views.shape
     (2, 17, 17)

@@ -46,7 +46,9 @@ class SliceProjector:
     def backward(self, views):
         """Transpose of :meth:`forward`: a volume (z, y, x) from views (n, u, x)."""
         volume = np.zeros((self.thickness, self.size, views.shape[2]), np.float32)
-        _back_project(np.ascontiguousarray(views, np.float32), self.cos, self.sin, volume)
+        _back_project(
+            np.ascontiguousarray(views, np.float32), self.cos, self.sin, volume
+        )
         return volume
 
 

@@ -70,7 +70,7 @@ def project(positions, covariances, denza, cos, sin, middles, views):
         bottom = min(top + _STRIP, n_u)
         for i in range(len(denza)):
             s = covariances[i]
-            u0, x0, uu, ux, xx, flat, peak = _shadow(
+            u0, x0, uu, ux, _, flat, peak = _shadow(
                 positions[i],
                 (s[0], s[1], s[2], s[3], s[4], s[5]),
                 denza[i],
@@ -99,7 +99,16 @@ def project(positions, covariances, denza, cos, sin, middles, views):
 
 @njit(cache=True, fastmath=True, parallel=True)
 def project_backward(
-    positions, covariances, denza, cos, sin, middles, slopes, d_positions, d_cov, d_denza
+    positions,
+    covariances,
+    denza,
+    cos,
+    sin,
+    middles,
+    slopes,
+    d_positions,
+    d_cov,
+    d_denza,
 ):
     """Add the gradients of Σ slopes · views to those of the Gaussians."""
     n_views, n_u, n_x = slopes.shape

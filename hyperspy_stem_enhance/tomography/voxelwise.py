@@ -67,10 +67,14 @@ def total_variation(views, projector, strength, iterations, start=None, report=N
     """
     ones = np.ones((projector.thickness, projector.size, 1), np.float32)
     rays = projector.forward(ones)
-    step_views = 1 / np.maximum(rays, 1)
+    # Steps of the dual and the primal variables balanced by their sizes: the
+    # dual of the gradient is at most the strength
+    density = float(views.max()) / (0.5 * projector.thickness)
+    balance = max(strength, 1e-6 * float(views.max())) / density
+    step_views = balance / np.maximum(rays, 1)
     hits = projector.backward(np.ones((len(views), views.shape[1], 1)))
     # A row of ∇ has the sum 2, a column at most 6
-    step_volume = (1 / (hits + 6)).astype(np.float32)
+    step_volume = (1 / (balance * (hits + 6))).astype(np.float32)
     shape = (projector.thickness, projector.size, views.shape[2])
     volume = np.zeros(shape, np.float32) if start is None else start.copy()
     ahead = volume.copy()
@@ -80,7 +84,9 @@ def total_variation(views, projector, strength, iterations, start=None, report=N
         for step in range(iterations):
             dual_views += step_views * (projector.forward(ahead) - views)
             dual_views /= 1 + step_views
-            _raise_dual(ahead, dual_gradient, np.float32(strength))
+            _raise_dual(
+                ahead, dual_gradient, np.float32(balance / 2), np.float32(strength)
+            )
             change = projector.backward(dual_views)
             _descend(volume, ahead, change, dual_gradient, step_volume)
             if report is not None:
@@ -91,9 +97,8 @@ def total_variation(views, projector, strength, iterations, start=None, report=N
 
 
 @njit(cache=True, fastmath=True, parallel=True)
-def _raise_dual(ahead, dual, strength):
+def _raise_dual(ahead, dual, step, strength):
     n_z, n_y, n_x = ahead.shape
-    half = np.float32(0.5)
     for z in prange(n_z):
         for y in range(n_y):
             for x in range(n_x):
@@ -102,11 +107,11 @@ def _raise_dual(ahead, dual, strength):
                 b = dual[1, z, y, x]
                 c = dual[2, z, y, x]
                 if z + 1 < n_z:
-                    a += half * (ahead[z + 1, y, x] - here)
+                    a += step * (ahead[z + 1, y, x] - here)
                 if y + 1 < n_y:
-                    b += half * (ahead[z, y + 1, x] - here)
+                    b += step * (ahead[z, y + 1, x] - here)
                 if x + 1 < n_x:
-                    c += half * (ahead[z, y, x + 1] - here)
+                    c += step * (ahead[z, y, x + 1] - here)
                 size = np.sqrt(a * a + b * b + c * c)
                 factor = strength / size if size > strength else np.float32(1)
                 dual[0, z, y, x] = a * factor
