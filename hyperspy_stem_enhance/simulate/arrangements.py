@@ -26,6 +26,8 @@ name                what is in the field of view
                     speckle may rival them
 ``random``          positions, heights and widths at random
 ``empty``           no column: a support, or its edge, alone
+``fringes``         lattice fringes of one direction, alone or beside a
+                    lattice; drawn only where it is asked for
 ==================  =====================================================
 
 What counts as a column: whatever stands at a place and can be resolved.
@@ -72,6 +74,7 @@ ARRANGEMENTS = {
     "sparse": 0.08,
     "random": 0.07,
     "empty": 0.07,
+    "fringes": 0.0,
 }
 _BOND_ANGSTROM = (1.5, 3.5)  # spacing of atoms without order
 WITHOUT_STRUCTURE = ("sparse", "random", "empty")
@@ -158,8 +161,12 @@ def arrange_columns(rng, shape, arrangement, chosen, mode, pixel_size=None):
     Parameters and result are those of `draw_columns`, but for ``chosen``,
     the structures that the arrangement takes.
     """
+    none = np.zeros(0)
+    if arrangement == "fringes" and rng.random() < 0.6:
+        region = regions.draw_particle(rng, shape) if rng.random() < 0.5 else None
+        fringes = regions.draw_fringes(rng, shape, region)
+        return Columns(np.zeros((0, 2)), none, none, fringes=fringes)
     if arrangement == "empty":
-        none = np.zeros(0)
         edge = regions.draw_edge(rng, shape) if rng.random() < 0.6 else None
         return Columns(np.zeros((0, 2)), none, none, edge)
     if arrangement == "random":
@@ -228,6 +235,14 @@ def _amorphous(rng, shape, columns):
     return columns.take(keep)
 
 
+def _fringes(rng, shape, columns):
+    """A crystal beside another one of which one set of planes is seen."""
+    region = regions.draw_patch(rng, shape)
+    inside = region(*columns.positions.T) > 0.5
+    fringes = regions.draw_fringes(rng, shape, region)
+    return replace(columns.take(~inside), fringes=fringes)
+
+
 def _adatoms(rng, shape, columns):
     """Heavy atoms, up to twenty times brighter than their support."""
     brightest = columns.heights.max(initial=0)
@@ -252,6 +267,7 @@ _ALTERATIONS = {
     "wedge": _wedge,
     "amorphous": _amorphous,
     "adatoms": _adatoms,
+    "fringes": _fringes,
 }
 
 

@@ -82,6 +82,9 @@ def draw_hrtem_scene(rng, recipe, shape, pixel_size=None, terms=False):
     # the ends of the range, as the calibration measures it
     low, high = np.quantile(image[::2, ::2], _QUANTILES)
     gain = recipe.contrast / max(float(high - low), 1e-6)
+    if len(columns):
+        sigma = float(np.median(columns.sigmas))
+        image = recipe.probe.apply(image, sigma)
     ideal = (image - np.float32(low)) * np.float32(gain)
     ideal += np.float32(recipe.parameters.intensity_min)
     heights = columns.heights * seen.contrast * gain

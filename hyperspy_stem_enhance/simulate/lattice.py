@@ -42,6 +42,9 @@ class Columns:
     amorphous : callable or None
         ``amorphous(y, x)`` tells by a value in [0, 1] how much of the
         speckle of unresolved, disordered atoms is at a pixel.
+    fringes : callable or None
+        ``fringes(y, x)`` is what lattice fringes of one direction add to a
+        pixel, relative to the contrast of the frame.
     reference : float or None
         Height that is to get the contrast of the frame; by default that
         of the brightest columns.
@@ -52,6 +55,7 @@ class Columns:
     sigmas: np.ndarray
     region: object = None
     amorphous: object = None
+    fringes: object = None
     reference: float | None = None
 
     def __len__(self):

@@ -68,6 +68,43 @@ def draw_patch(rng, shape):
     return region
 
 
+def draw_fringes(rng, shape, region=None):
+    """Lattice fringes of one direction: a crystal off its zone axis.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+        (rows, columns) of the frame.
+    region : callable, optional
+        Where the crystal is; by default all over the frame.
+
+    Returns
+    -------
+    callable
+        ``fringes(y, x)``, between 0 and its strength of 0.1 to 1.5; slightly bent,
+        stronger in some parts than in others.
+    """
+    period = np.exp(rng.uniform(np.log(5.0), np.log(30.0)))
+    normal, phase = 2 * np.pi / period * draw_direction(rng), rng.uniform(0, 2 * np.pi)
+    strength = np.exp(rng.uniform(np.log(0.1), np.log(1.5)))
+    sharpness = rng.uniform(0, 1)  # of real fringes between a cosine and its square
+    along = draw_direction(rng)
+    bend, bends = rng.uniform(0, 0.6), 2 * np.pi * rng.uniform(0.2, 1) / max(shape)
+    uneven, slow = rng.uniform(0, 0.6), 2 * np.pi * rng.uniform(0.2, 1.5) / max(shape)
+    turn = draw_direction(rng)
+
+    def fringes(y, x):
+        bent = bend * np.sin(bends * (y * along[0] + x * along[1]))
+        wave = 0.5 + 0.5 * np.cos(y * normal[0] + x * normal[1] + phase + bent)
+        wave = (1 - sharpness) * wave + sharpness * wave**2
+        envelope = 1 - uneven * (0.5 + 0.5 * np.sin(slow * (y * turn[0] + x * turn[1])))
+        where = 1 if region is None else region(y, x)
+        return (strength * wave * envelope * where).astype(np.float32)
+
+    return fringes
+
+
 def draw_wedge(rng, shape):
     """Thickness that grows evenly across the frame, from an edge or not."""
     normal = draw_direction(rng)

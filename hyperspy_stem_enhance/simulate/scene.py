@@ -5,10 +5,13 @@ What a frame is to be is drawn first and costs little (`draw_recipe`), so
 that a data set can be described before any of it is simulated.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..noise.parameters import check_mode, parameter_class
 from .arrangements import arrange_columns, choose_arrangement
+from .artefacts import ARTEFACTS, add_artefact, choose_artefact
 from .background import draw_published_background, draw_strong_background
 from .hrtem import draw_hrtem_recipe, draw_hrtem_scene
 from .hrtem_noise import HRTEM_NOISE_KINDS
@@ -20,6 +23,7 @@ from .kinds import (
     draw_scanning_noise,
 )
 from .noise import frame_noise_from
+from .probe import resolve_probe
 from .render import render_columns
 from .truth import Recipe, Scene
 
@@ -36,6 +40,8 @@ def draw_scene(
     structures=None,
     pixel_size=None,
     terms=False,
+    probe="round",
+    artefact=None,
 ):
     """Simulate one frame.
 
@@ -69,6 +75,13 @@ def draw_scene(
         default the scale is random.
     terms : bool, default False
         Whether to keep each term of the noise by itself.
+    probe : str or Probe, default "round"
+        "round": columns are circular Gaussians; "random": tails, coma,
+        astigmatism, drift (`probe.draw_probe`), round in a third of the frames;
+        or one of your own. The truth does not change by it.
+    artefact : str, optional
+        One of `artefacts.ARTEFACTS`, or "random" for any of these. By default
+        the whole field is recorded, and nothing burnt in.
 
     Returns
     -------
@@ -77,7 +90,8 @@ def draw_scene(
     Raises
     ------
     ValueError
-        If `mode`, `noise`, `arrangement` or a structure is unknown.
+        If `mode`, `noise`, `arrangement`, a structure, `probe` or `artefact` is
+        unknown.
 
     Examples
     --------
@@ -87,6 +101,17 @@ def draw_scene(
     """
     rng = np.random.default_rng([seed, index])
     recipe = _draw_recipe(rng, mode, noise, arrangement, structures)
+    recipe = _with_extras(recipe, seed, index, mode, probe, artefact)
+    scene = _draw_scene(rng, recipe, shape, mode, pixel_size, terms)
+    if recipe.artefact:
+        damage = np.random.default_rng([seed, index, 6])
+        damaged = add_artefact(damage, scene.noisy, recipe.artefact)
+        scene.noisy, scene.shown = damaged.image, damaged.shown
+        scene.clean *= damaged.shown
+    return scene
+
+
+def _draw_scene(rng, recipe, shape, mode, pixel_size, terms):
     if mode == "HRTEM":
         return draw_hrtem_scene(rng, recipe, shape, pixel_size, terms)
     padded = (shape[0] + 2 * _MARGIN, shape[1] + 2 * _MARGIN)
@@ -98,7 +123,14 @@ def draw_scene(
 
 
 def draw_recipe(
-    seed, index, mode="HAADF", noise="mixed", arrangement=None, structures=None
+    seed,
+    index,
+    mode="HAADF",
+    noise="mixed",
+    arrangement=None,
+    structures=None,
+    probe="round",
+    artefact=None,
 ):
     """Draw what `draw_scene` draws first, without simulating the frame.
 
@@ -114,7 +146,21 @@ def draw_recipe(
     '[1 1 0]'
     """
     rng = np.random.default_rng([seed, index])
-    return _draw_recipe(rng, mode, noise, arrangement, structures)
+    recipe = _draw_recipe(rng, mode, noise, arrangement, structures)
+    return _with_extras(recipe, seed, index, mode, probe, artefact)
+
+
+def _with_extras(recipe, seed, index, mode, probe, artefact):
+    """Probe and artefact, from generators of their own: all else stays as it is."""
+    if artefact == "random":
+        artefact = choose_artefact(np.random.default_rng([seed, index, 5]))
+    elif artefact is not None and artefact not in ARTEFACTS:
+        raise ValueError(
+            f"artefact={artefact!r} is unknown; use 'random' or one of "
+            f"{', '.join(ARTEFACTS)}."
+        )
+    probe = resolve_probe(probe, seed, index, mode)
+    return replace(recipe, probe=probe, artefact=artefact or "")
 
 
 def _draw_recipe(rng, mode, noise, arrangement, structures):
@@ -140,9 +186,16 @@ def _draw_recipe(rng, mode, noise, arrangement, structures):
 def _draw_background(rng, recipe, columns, shape, mode):
     if recipe.parameters is not None:
         low, high = recipe.parameters.background_min, recipe.parameters.background_max
-        return draw_published_background(rng, columns, shape, low, high, mode)
-    film = recipe.arrangement in ("sparse", "empty")
-    return draw_strong_background(rng, columns, shape, recipe.contrast, mode, film)
+        background = draw_published_background(rng, columns, shape, low, high, mode)
+    else:
+        film = recipe.arrangement in ("sparse", "empty")
+        background = draw_strong_background(
+            rng, columns, shape, recipe.contrast, mode, film
+        )
+    if columns.fringes is not None:
+        y, x = np.ogrid[: shape[0], : shape[1]]
+        background += np.float32(recipe.contrast) * columns.fringes(y, x)
+    return background
 
 
 def _record(rng, recipe, columns, background, mode, with_terms):
@@ -151,15 +204,19 @@ def _record(rng, recipe, columns, background, mode, with_terms):
         columns.positions, columns.heights, columns.sigmas, background.shape
     )
     scale = _gain(columns, clean, recipe)
+    seen = clean
+    if len(columns):
+        seen = recipe.probe.apply(clean, float(np.median(columns.sigmas)))
     if mode == "BF" and clean.max() > 0:  # no column is darker than black
-        scale = min(scale, 0.95 * float((background / np.maximum(clean, 1e-3)).min()))
-    clean *= np.float32(scale)
+        scale = min(scale, 0.95 * float((background / np.maximum(seen, 1e-3)).min()))
+    clean, seen = np.float32(scale) * clean, np.float32(scale) * seen
     if frame_noise.levels is not None:
-        brightest = background if mode == "BF" else background + clean
+        brightest = background if mode == "BF" else background + seen
         # as an operator lowers the gain before digits run out
         fit = np.float32(min(1.0, 0.97 * frame_noise.levels / brightest.max()))
-        clean, background, scale = fit * clean, fit * background, fit * scale
-    ideal = background - clean if mode == "BF" else background + clean
+        clean, seen, background = fit * clean, fit * seen, fit * background
+        scale = fit * scale
+    ideal = background - seen if mode == "BF" else background + seen
     if with_terms:
         noisy, terms = frame_noise.apply_with_terms(rng, ideal, row_start=_MARGIN)
     else:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..noise.parameters import HRTEMNoiseParameters, NoiseParameters
 from .noise import FrameNoise
+from .probe import ROUND, Probe
 from .render import render_columns
 
 _NARROW = 0.4  # SD of dots and of narrow columns, relative to the column's
@@ -36,6 +37,10 @@ class Recipe:
     appearance : str
         How columns of HRTEM frames look: "spots", "bright" or "dark", the
         latter two by phase contrast. Empty for scanned frames.
+    probe : Probe
+        What the image of a column has beyond a circular Gaussian.
+    artefact : str
+        One of `artefacts.ARTEFACTS`; empty for a frame without any.
     """
 
     arrangement: str
@@ -45,6 +50,8 @@ class Recipe:
     parameters: NoiseParameters | HRTEMNoiseParameters | None
     noise: FrameNoise
     appearance: str = ""
+    probe: Probe = ROUND
+    artefact: str = ""
 
     @property
     def structure(self):
@@ -82,7 +89,10 @@ class Scene:
         All that was drawn for the frame as a whole.
     terms : dict of str to numpy.ndarray of float32, shape (h, w)
         The terms of the noise (`noise.TERMS`) if they were asked for,
-        else empty. With background and columns they add up to `noisy`.
+        else empty. With background and columns they add up to `noisy`, where the
+        probe is round and nothing damaged.
+    shown : numpy.ndarray of bool, shape (h, w), or None
+        False where an artefact hides the specimen; None where all is shown.
     """
 
     noisy: np.ndarray
@@ -94,10 +104,11 @@ class Scene:
     arrangement: str
     recipe: Recipe
     terms: dict = field(default_factory=dict)
+    shown: np.ndarray | None = None
 
     @property
     def positions(self):
-        """Those of `columns` whose centres are inside the frame.
+        """Those of `columns` whose centres are inside the frame and shown.
 
         Returns
         -------
@@ -105,7 +116,11 @@ class Scene:
         """
         y, x = self.columns[:, :2].T
         height, width = self.clean.shape
-        return self.columns[(y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)]
+        inside = (y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)
+        columns = self.columns[inside]
+        if self.shown is None:
+            return columns
+        return columns[self.shown[tuple(np.rint(columns[:, :2]).astype(int).T)]]
 
     @property
     def label(self):
@@ -132,7 +147,8 @@ class Scene:
         -------
         numpy.ndarray of float32, shape (h, w)
         """
-        return self._narrow_columns(self.columns, self.columns[:, 2])
+        narrow = self._narrow_columns(self.columns, self.columns[:, 2])
+        return narrow if self.shown is None else narrow * self.shown
 
     def _narrow_columns(self, columns, heights):
         sigmas = np.maximum(_NARROW * columns[:, 3], _LEAST_SIGMA)

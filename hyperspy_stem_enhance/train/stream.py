@@ -21,10 +21,17 @@ CROPS = ((128, 8), (256, 2), (192, 4), (256, 2))
 OWN_CROPS = ((256, 2), (256, 2), (192, 4), (256, 2))
 # Shares of the frames that are drawn of these, beyond those that are anyway: a network
 # that is given the order of a frame must not complete lattices, the speckle under
-# single atoms is not to be found, nor anything in noise alone
-EXTRA_SHARES = {"vacancies": 1 / 6, "sparse": 1 / 12, "empty": 1 / 24}
+# single atoms is not to be found, nor anything in noise alone or along fringes
+EXTRA_SHARES = {
+    "vacancies": 1 / 6,
+    "sparse": 1 / 12,
+    "empty": 1 / 24,
+    "fringes": 1 / 12,
+}
 # Blurred noise of few electrons looks much like the spots of HRTEM frames
 EXTRA_HRTEM_SHARES = {"empty": 1 / 16}
+# Of all frames; the others are recorded whole
+ARTEFACT_SHARE = 1 / 6
 TRAINING_STRUCTURES = (
     *(name for name in STRUCTURES if name not in HELD_OUT_STRUCTURES),
     INVENTED,
@@ -117,6 +124,8 @@ class SimulatedBatches(IterableDataset):
                 noise,
                 arrangement=arrangement,
                 structures=TRAINING_STRUCTURES,
+                probe="random",
+                artefact=_draw_whether_damaged(self.seed, index),
             )
             # networks are given bright columns; of HRTEM images a user says so
             dark = scene.recipe.appearance == "dark"
@@ -127,6 +136,11 @@ class SimulatedBatches(IterableDataset):
                 continue
             given = network_input(frame.values, mode, self.n_inputs)
             return given, _truths(scene, frame.scale, self.n_outputs)
+
+
+def _draw_whether_damaged(seed, index):
+    damaged = np.random.default_rng([seed, index, 7]).random() < ARTEFACT_SHARE
+    return "random" if damaged else None
 
 
 def _extra_arrangement(seed, pair, mode):

@@ -61,7 +61,7 @@ def square(rng, arrangement):
 def test_every_arrangement_is_documented_and_drawn(rng):
     assert sum(ARRANGEMENTS.values()) == pytest.approx(1)
     drawn = {choose_arrangement(rng)[0] for _ in range(600)}
-    assert drawn == set(ARRANGEMENTS)
+    assert drawn == {name for name, share in ARRANGEMENTS.items() if share}
     for name in ARRANGEMENTS:
         assert re.search(rf"^``{name}``", arrangements.__doc__, re.MULTILINE)
 

@@ -37,7 +37,7 @@ def test_some_arrangements_come_more_often(monkeypatch, modes, shares):
     """In frames of every size, in both frames of a pair, and as often as told."""
     seen = {}
 
-    def draw(seed, index, shape, mode, noise, arrangement, structures):
+    def draw(seed, index, shape, mode, noise, arrangement, structures, **others):
         seen.setdefault(shape[0], []).append(arrangement)
         return draw_scene(1, 1, (16, 16), "BF", "published", "perfect")
 
