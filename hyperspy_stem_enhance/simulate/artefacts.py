@@ -34,6 +34,7 @@ _LETTERS = {
     "k": (16, 16, 18, 20, 24, 20, 18),
     "V": (17, 17, 17, 17, 17, 10, 4),
     "H": (17, 17, 17, 31, 17, 17, 17),
+    "B": (30, 17, 17, 30, 17, 17, 30),
     "A": (14, 17, 17, 31, 17, 17, 17),
     "D": (28, 18, 17, 17, 17, 18, 28),
     "F": (31, 16, 16, 30, 16, 16, 16),
@@ -153,7 +154,9 @@ def _gaps(rng, image):
     shown = np.ones(image.shape, bool)
     for _ in range(rng.integers(1, 4)):
         size = rng.integers(4, max(5, min(image.shape) // 4), 2)
-        top, left = (rng.integers(0, n - s) for n, s in zip(image.shape, size, strict=True))
+        top, left = (
+            rng.integers(0, n - s) for n, s in zip(image.shape, size, strict=True)
+        )
         shown[top : top + size[0], left : left + size[1]] = False
     return _unrecorded(rng, image, shown)
 
@@ -168,7 +171,7 @@ def _annotation(rng, image):
     drawn = np.zeros((height, width), bool)
     drawn[4 : 4 + len(letters), 4 : 4 + letters.shape[1]] = letters
     drawn[-2 - len(bar) : -2, 4 : 4 + bar.shape[1]] = bar
-    drawn = drawn[: image.shape[0], : image.shape[1]]
+    drawn = drawn[: image.shape[0] // 2, : image.shape[1]]
     top = image.shape[0] - drawn.shape[0] - int(rng.integers(0, 8))
     left = int(rng.integers(0, max(1, image.shape[1] - drawn.shape[1])))
     top = max(top, 0)
@@ -186,7 +189,9 @@ def _annotation(rng, image):
 
 def _write(word, size):
     rows = [
-        np.array([[row >> bit & 1 for bit in (4, 3, 2, 1, 0, 9)] for row in _LETTERS[c]])
+        np.array(
+            [[row >> bit & 1 for bit in (4, 3, 2, 1, 0, 5)] for row in _LETTERS[c]]
+        )
         for c in word
     ]
     return np.kron(np.concatenate(rows, axis=1), np.ones((size, size))).astype(bool)

@@ -27,7 +27,13 @@ _ELONGATION = (0.0, 0.9)
 _DRIFT_PIXELS = (0.0, 1.5)
 _REACH = 3.0  # widths of the widest part by which a frame is continued
 _GRID = np.linspace(-3, 3, 13)  # centres of the Gaussians of a measured shape, SDs
-_WIDTHS = (0.0, 0.6, 1.2, 2.0, 3.2)  # what they add to the SD of the core, in quadrature
+_WIDTHS = (
+    0.0,
+    0.6,
+    1.2,
+    2.0,
+    3.2,
+)  # what they add to the SD of the core, in quadrature
 
 
 @dataclass(frozen=True)
@@ -121,7 +127,10 @@ class Probe:
             parts.append((weight, 0.0, 0.0, np.sqrt(self.tail_width**2 - 1)))
         for i in range(self.fold):
             angle = self.lobe_angle + 2 * np.pi * i / self.fold
-            y, x = self.lobe_distance * np.cos(angle), self.lobe_distance * np.sin(angle)
+            y, x = (
+                self.lobe_distance * np.cos(angle),
+                self.lobe_distance * np.sin(angle),
+            )
             parts.append((self.lobes / self.fold, y, x, 0.0))
         parts = np.array(parts)
         along = np.array([np.cos(self.elongation_angle), np.sin(self.elongation_angle)])
@@ -219,9 +228,7 @@ class Probe:
                 "number of rows, the column in its middle."
             )
         axis = (np.arange(len(shape)) - len(shape) // 2) / sigma
-        candidates = [
-            (y, x, width) for width in _WIDTHS for y in _GRID for x in _GRID
-        ]
+        candidates = [(y, x, width) for width in _WIDTHS for y in _GRID for x in _GRID]
         columns = [
             np.outer(
                 np.exp(-((axis - y) ** 2) / 2 / (1 + width**2)),
@@ -232,7 +239,9 @@ class Probe:
         ]
         weights, _ = nnls(np.array(columns).T, shape.ravel())
         if not weights.any():
-            raise ValueError("shape has no positive values; give the image of a column.")
+            raise ValueError(
+                "shape has no positive values; give the image of a column."
+            )
         kept = np.flatnonzero(weights > 1e-4 * weights.sum())
         total = weights[kept].sum()
         return cls(measured=tuple((weights[i] / total, *candidates[i]) for i in kept))
