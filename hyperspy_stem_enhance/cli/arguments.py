@@ -293,6 +293,18 @@ def _add_simulate(commands):
         "--arrangement", metavar="NAME", help="of all images; drawn by default"
     )
     simulate.add_argument(
+        "--probe",
+        choices=("round", "random"),
+        default="round",
+        help="circular columns, or as probes with tails, coma, astigmatism and drift "
+        "show them (default: %(default)s)",
+    )
+    simulate.add_argument(
+        "--artefact",
+        metavar="NAME",
+        help="random, or one of border, lines, sparse, annotation ...; none by default",
+    )
+    simulate.add_argument(
         "--structure",
         action="append",
         metavar="NAME",

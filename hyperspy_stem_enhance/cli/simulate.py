@@ -49,6 +49,8 @@ def run_simulate(options):
         arrangement=options.arrangement,
         structures=options.structure,
         pixel_size=options.pixel_size,
+        probe=options.probe,
+        artefact=options.artefact,
         terms=options.terms,
         lazy=size > _LAZY_BYTES,
         show_progressbar=progress_bars(),

@@ -69,6 +69,8 @@ def make_dataset(
     arrangement=None,
     structures=None,
     pixel_size=None,
+    probe="round",
+    artefact=None,
     terms=False,
     lazy=False,
     show_progressbar=None,
@@ -110,6 +112,17 @@ def make_dataset(
         Ångström per pixel: structures are drawn at their true scale, and
         the axes are calibrated in nm. By default each image has a scale
         of its own, and the axes are in pixels.
+    probe : str or Probe, default "round"
+        "round": columns are circular Gaussians; "random": what microscopes have
+        is drawn for each image, tails, coma, two-fold and three-fold
+        astigmatism, an elongated source, drift (`probe.draw_probe`), a third of
+        them round; or a :class:`hyperspy_stem_enhance.simulate.Probe`. The truth
+        is that of a round probe: a column is where a symmetric probe shows it.
+    artefact : str, optional
+        One of `artefacts.ARTEFACTS` for all images ("border", "lines",
+        "sparse", "annotation", ...), or "random" for one of them in each.
+        Pixels that were not recorded are zero or NaN; columns that are hidden
+        are not in the truth. By default there are none.
     terms : bool, default False
         Whether to return each term of the noise by itself as well.
     lazy : bool, default False
@@ -149,7 +162,13 @@ def make_dataset(
     check_mode(mode)
     structures = resolve_structures(structures)
     source = _NoiseSource.of(noise, seed, mode)
-    options = {"mode": mode, "arrangement": arrangement, "structures": structures}
+    options = {
+        "mode": mode,
+        "arrangement": arrangement,
+        "structures": structures,
+        "probe": probe,
+        "artefact": artefact,
+    }
     recipes = [
         draw_recipe(seed, index, noise=source.draw(index), **options)
         for index in range(int(np.prod(navigation)))
@@ -174,6 +193,10 @@ def make_dataset(
     }
     if arrangement is not None:
         record["arrangement"] = arrangement
+    if probe != "round":
+        record["probe"] = probe if isinstance(probe, str) else repr(probe)
+    if artefact is not None:
+        record["artefact"] = artefact
     if pixel_size is not None:
         record["pixel_size_angstrom"] = float(pixel_size)
     return _to_dataset(arrays, record)

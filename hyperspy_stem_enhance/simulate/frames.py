@@ -5,9 +5,10 @@ from dataclasses import fields
 import numpy as np
 
 from .noise import FrameNoise
+from .probe import PROBE_NAMES, probe_columns
 
 NODE = "STEM_enhance.simulate"
-_TEXT = ("arrangement", "structure", "zone_axis", "kind")
+_TEXT = ("arrangement", "structure", "zone_axis", "kind", "artefact")
 NOISE_NAMES = tuple(field.name for field in fields(FrameNoise))
 # Parameters that are no noise, of scanned and of HRTEM frames
 _LEVEL_NAMES = {
@@ -26,12 +27,12 @@ def frame_columns(recipes):
     Returns
     -------
     dict of str to numpy.ndarray or dict
-        ``arrangement``, ``structure``, ``zone_axis`` and ``kind`` (of
-        noise) as numbers, which count the text of ``names``;
+        ``arrangement``, ``structure``, ``zone_axis``, ``kind`` (of noise) and
+        ``artefact`` as numbers, which count the text of ``names``;
         ``contrast``, ``background_min``, ``background_max`` and every
-        parameter of `FrameNoise` as floats, NaN where a frame has none. Of
-        HRTEM frames ``appearance`` as well, and ``intensity_min`` and
-        ``intensity_max`` for the background.
+        parameter of `FrameNoise` and of `Probe` (``probe_tail`` and so on) as
+        floats, NaN where a frame has none. Of HRTEM frames ``appearance`` as
+        well, and ``intensity_min`` and ``intensity_max`` for the background.
     """
     hrtem = any(recipe.appearance for recipe in recipes)
     columns, names = {}, {}
@@ -48,6 +49,7 @@ def frame_columns(recipes):
     for name in NOISE_NAMES:  # None becomes NaN
         values = [getattr(recipe.noise, name) for recipe in recipes]
         columns[name] = np.array(values, float)
+    columns |= probe_columns([recipe.probe for recipe in recipes])
     return columns | {"names": names}
 
 
@@ -66,9 +68,10 @@ def frame_table(signal):
         A row per frame, in array order, with the index that together with
         the seed makes the frame: ``index``, ``arrangement``,
         ``structure``, ``zone_axis``, ``kind``, ``contrast``,
-        ``background_min``, ``background_max`` and the parameters of
-        `FrameNoise`; NaN where a frame has none. Of HRTEM frames as
-        `frame_columns` has them.
+        ``background_min``, ``background_max``, the parameters of
+        `FrameNoise`, NaN where a frame has none, and those of `Probe` as
+        ``probe_tail`` and so on, ``artefact`` among the first. Of HRTEM frames
+        as `frame_columns` has them.
 
     Raises
     ------
@@ -101,8 +104,9 @@ def frame_table(signal):
         columns[name] = np.array(names[name], object)[columns[name]]
     hrtem = "appearance" in names
     text = (*_TEXT, "appearance") if hrtem else _TEXT
-    order = [*text, "contrast", *_LEVEL_NAMES[hrtem], *NOISE_NAMES]
-    table = pd.DataFrame(columns)[order]
+    order = [*text, "contrast", *_LEVEL_NAMES[hrtem], *NOISE_NAMES, *PROBE_NAMES]
+    # Files of before have neither artefacts nor probes
+    table = pd.DataFrame(columns)[[name for name in order if name in columns]]
     table.insert(0, "index", np.arange(len(table)))
     shape = tuple(int(n) for n in signal.metadata.get_item(NODE + ".navigation_shape"))
     return table.iloc[_rows(signal, shape)].reset_index(drop=True)

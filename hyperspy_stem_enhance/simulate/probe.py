@@ -95,8 +95,8 @@ class Probe:
     def __post_init__(self):
         if self.tail_width <= 1:
             raise ValueError(
-                f"tail_width={self.tail_width!r} is not wider than the column; give its "
-                "SD in units of the column's, above 1."
+                f"tail_width={self.tail_width!r} is not wider than the column; give "
+                "its SD in units of the column's, above 1."
             )
         for name in ("lobes", "fold", "elongation", "drift"):
             if getattr(self, name) < 0:
@@ -248,6 +248,8 @@ class Probe:
 
 
 ROUND = Probe()
+# Of the columns of a table of frames
+PROBE_NAMES = tuple(f"probe_{f.name}" for f in fields(Probe) if f.name != "measured")
 
 
 def draw_probe(rng, mode="HAADF"):
@@ -313,8 +315,7 @@ def resolve_probe(probe, seed, index, mode):
 
 def probe_columns(probes):
     """Columns of a table of probes, as arrays of floats by name."""
-    names = [field.name for field in fields(Probe) if field.name != "measured"]
     return {
-        f"probe_{name}": np.array([getattr(probe, name) for probe in probes], float)
-        for name in names
+        name: np.array([getattr(p, name.removeprefix("probe_")) for p in probes], float)
+        for name in PROBE_NAMES
     }
