@@ -20,10 +20,14 @@ from scipy.fft import fft2, fftfreq
 from hyperspy_stem_enhance.noise.parameters import NoiseParameters
 from hyperspy_stem_enhance.simulate import (
     ARRANGEMENTS,
+    ARTEFACTS,
     FrameNoise,
+    Probe,
     draw_scene,
     make_dataset,
+    probe_from_aberrations,
 )
+from hyperspy_stem_enhance.simulate.render import render_columns
 
 IMAGES = Path(__file__).parent / "images"
 DATA = Path(os.environ.get("HSE_TEST_DATA", Path(__file__).parents[2] / "shared/data"))
@@ -45,6 +49,20 @@ EXAMPLES = {
     "sparse": (7, None, None),
     "random": (2, None, None),
     "empty": (8, None, None),
+    "fringes": (4, ["Pt [001]"], 0.22),
+}
+# Probes of the guide: each part alone, and together
+PROBES = {
+    "round": Probe(),
+    "tails": Probe(tail=0.4, tail_width=2.5),
+    "coma": Probe(lobes=0.35, fold=1, lobe_distance=2, lobe_angle=0.6),
+    "two-fold astigmatism": Probe(lobes=0.35, fold=2, lobe_distance=2, lobe_angle=0.6),
+    "three-fold astigmatism": Probe(lobes=0.35, fold=3, lobe_distance=2),
+    "elongated": Probe(elongation=0.9, elongation_angle=0.8),
+    "by aberrations, C21 = 0.5 µm": probe_from_aberrations(200, 24, C21=500),
+    "several together": Probe(
+        tail=0.3, lobes=0.3, fold=3, elongation=0.5, elongation_angle=2
+    ),
 }
 CALM = NoiseParameters(130, 20, 70, 0.02, 2.0, 0.02, 5.0, 0.27)
 
@@ -66,7 +84,7 @@ def save(figure, name):
 def make_arrangements():
     """Every arrangement: the noisy frame above, the columns alone below."""
     figure, panels = plt.subplots(
-        6, 5, figsize=(8, 10.4), dpi=100, layout="constrained"
+        8, 4, figsize=(6.6, 14), dpi=100, layout="constrained"
     )
     for number, name in enumerate(ARRANGEMENTS):
         seed, structures, pixel = EXAMPLES[name]
@@ -79,10 +97,48 @@ def make_arrangements():
             structures=structures,
             pixel_size=pixel,
         )
-        row, column = divmod(number, 5)
+        row, column = divmod(number, 4)
         show(panels[2 * row, column], scene.noisy, name)
         show(panels[2 * row + 1, column], scene.clean, vmin=0)
     save(figure, "arrangements.png")
+
+
+def make_probes():
+    """A lattice as several probes show it, and one column of it, enlarged."""
+    figure, panels = plt.subplots(4, 4, figsize=(8, 8.6), dpi=100, layout="constrained")
+    options = {"noise": CALM, "arrangement": "perfect", "pixel_size": 0.2}
+    for number, (name, probe) in enumerate(PROBES.items()):
+        row, column = divmod(number, 4)
+        scene = draw_scene(
+            1, 0, (SIDE, SIDE), structures=["SrTiO3 [001]"], probe=probe, **options
+        )
+        show(panels[2 * row, column], scene.noisy, name)
+        point = render_columns([[32, 32]], [1.0], [6.0], (65, 65))
+        show(panels[2 * row + 1, column], probe.apply(point, 6.0).clip(0) ** 0.5)
+    save(figure, "probes.png")
+
+
+def make_artefacts():
+    """Every artefact: the frame above, the columns that can be found below."""
+    figure, panels = plt.subplots(
+        2, len(ARTEFACTS), figsize=(14, 3.4), dpi=80, layout="constrained"
+    )
+    for column, name in enumerate(ARTEFACTS):
+        scene = draw_scene(
+            5,
+            7,
+            (128, 128),
+            noise=CALM,
+            arrangement="perfect",
+            structures=["SrTiO3 [001]"],
+            pixel_size=0.22,
+            artefact=name,
+        )
+        seen = scene.noisy[np.isfinite(scene.noisy)]
+        low, high = np.percentile(seen, (0.2, 99.5))
+        show(panels[0, column], scene.noisy, name, vmin=low, vmax=high)
+        show(panels[1, column], scene.clean, vmin=0)
+    save(figure, "artefacts.png")
 
 
 def make_noise_terms():
@@ -191,6 +247,8 @@ def main():
     """Make all pictures, or those named on the command line."""
     parts = {
         "arrangements": make_arrangements,
+        "probes": make_probes,
+        "artefacts": make_artefacts,
         "noise_terms": make_noise_terms,
         "real_and_simulated": make_comparison,
     }
