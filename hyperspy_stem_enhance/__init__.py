@@ -18,6 +18,7 @@ _MODULES = (
     "models",
     "noise",
     "simulate",
+    "tomography",
     "tracking",
     "train",
 )
@@ -27,8 +28,10 @@ _CLASSES = {
     "LazyAtomPositions": "atom_positions",
     "LazyNoiseCalibration": "noise_calibration",
     "LazySTEMImage": "stem_image",
+    "LazyTomogram": "tomogram",
     "NoiseCalibration": "noise_calibration",
     "STEMImage": "stem_image",
+    "Tomogram": "tomogram",
 }
 
 __all__ = ["__version__", *_MODULES, *_CLASSES]

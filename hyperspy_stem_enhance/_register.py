@@ -18,6 +18,7 @@ METHODS = (
     "enhance_scgn",
     "detect_atoms",
     "residual_report",
+    "reconstruct_tomogram",
 )
 
 _HOME = "hyperspy._signals.signal2d"

@@ -15,11 +15,12 @@ from hyperspy.signals import LazySignal2D, Signal2D
 from hyperspy_stem_enhance.signals import _checks, _interactive, _parts, _workers
 from hyperspy_stem_enhance.signals.calibration import CalibrationMixin
 from hyperspy_stem_enhance.signals.enhancement import EnhancementMixin
+from hyperspy_stem_enhance.signals.tomography import TomographyMixin
 
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
 
 
-class STEMImageMixin(CalibrationMixin, EnhancementMixin):
+class STEMImageMixin(CalibrationMixin, EnhancementMixin, TomographyMixin):
     """Methods of every ``Signal2D`` once this package is imported."""
 
     def detect_atoms(

@@ -14,21 +14,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .prepare import bin_views
+from .prepare import bin_views, orient_axis
 
 _ROUNDS = 2  # what a shift brings into view is not known before
 _PROFILE_ROUNDS = 5  # the window around the profiles holds shifts back
 _UPSAMPLING = 20  # of the cross-correlation: a twentieth of a pixel
 _BORDER_SHARE = 0.05  # of a view's height
-# Of the brightest lines, above the background, on the first and last lines of a
-# view: an object that is wholly in view leaves noise and tails there
-_WHOLE_SHARE = 0.05
+# Of the brightest line, above the background, on the first and last lines of the
+# views: 0 of an object that is wholly in view, about 1 of a film
+_WHOLE_SHARE = 0.1
 _SEARCH_PIXELS = 64  # along the smaller side: enough to find the turn of the axis
 _SEARCH_DEGREES = np.arange(-12.0, 12.1, 3.0)
+_NARROW_TILTS = 0.05  # of singular values: cosine and constant cannot be told apart
 _SMOOTH_PIXELS = 1.0
 _TURN_DEGREES = 0.05
 _DEGREES = 1  # of the moments that are compared; higher ones are mostly noise
 _LOOSE_BORDER = 0.12  # of the length along x, where a turn brings other slices in
+_FAR_BETTER = 3.0  # in sums of squares, so that noise alone is never taken for it
 _SURE_GAIN = 9.0  # of a sum of squares in units of the variance: three sigma
 
 
@@ -48,13 +50,26 @@ class Alignment:
     shifts: np.ndarray
     rotation: float
 
-    @property
-    def misalignment(self):
-        """Root mean square distance from the right place, in pixels.
+    def misalignment(self, angles):
+        """Root mean square by which the views lie off, in pixels.
 
-        Of the shifts, the rotation left aside.
+        Without what is a move of the object, and without the rotation.
+
+        Parameters
+        ----------
+        angles : numpy.ndarray of float, shape (n,)
+            In degrees.
+
+        Returns
+        -------
+        float
         """
-        return float(np.sqrt((self.shifts**2).sum(axis=1).mean()))
+        angles = np.deg2rad(np.asarray(angles, float))
+        off = self.shifts.copy()
+        model = np.stack([np.ones(len(angles)), np.cos(angles), np.sin(angles)], axis=1)
+        point = np.linalg.pinv(model, _NARROW_TILTS) @ off[:, 0]
+        off[:, 0] -= model[:, 1:] @ point[1:]
+        return float(np.sqrt((off**2).sum(axis=1).mean()))
 
     def apply(self, views):
         """Move views to where they belong.
@@ -147,9 +162,78 @@ def find_alignment(views, angles, level=0.0, rotation=None):
     if rotation is None and len(views) > 2:
         turn = _turn_of_axis(above, angles, shifts, turn)
         shifts = _find_shifts(above, angles, shifts, turn)
-    # Where the object stands along the axis is of no account
+    # Across the axis the object comes to stand on it; along it, it stays
     shifts[:, 1] -= np.median(shifts[:, 1])
     return Alignment(shifts, float(turn))
+
+
+def consistency_gain(views, angles, alignment):
+    """How much more consistent an alignment makes views, as a ratio of variances.
+
+    Parameters
+    ----------
+    views : numpy.ndarray of float, shape (n, y, x)
+        Above the background.
+    angles : numpy.ndarray of float, shape (n,)
+        In degrees.
+    alignment : Alignment
+
+    Returns
+    -------
+    float
+        About 1 where there was nothing to align but noise.
+
+    Examples
+    --------
+    >>> import hyperspy_stem_enhance as hse
+    >>> data = hse.simulate.make_tilt_series(size=32, n_views=9, misalignment=2)
+    >>> alignment = find_alignment(data.views, data.tilts, rotation=0)
+    >>> consistency_gain(data.views, data.tilts, alignment) > 2
+    True
+    """
+    small, factor = _small(views)
+    moved = Alignment(alignment.shifts / factor, alignment.rotation).apply(small)
+    radians = np.deg2rad(np.asarray(angles, float))
+    before, after = (
+        _inconsistency(some / some.sum(axis=(1, 2), keepdims=True), radians)
+        for some in (small, moved)
+    )
+    return before / after
+
+
+def axis_seems_vertical(views, angles):
+    """Tell whether views fit a tilt axis along y far better than one along x.
+
+    Parameters
+    ----------
+    views : numpy.ndarray of float, shape (n, y, x)
+        Above the background, of an object that is wholly in view.
+    angles : numpy.ndarray of float, shape (n,)
+        In degrees.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import hyperspy_stem_enhance as hse
+    >>> data = hse.simulate.make_tilt_series(size=48, n_views=9)
+    >>> turned = data.views.swapaxes(1, 2)
+    >>> axis_seems_vertical(data.views, data.tilts)
+    False
+    >>> axis_seems_vertical(turned, data.tilts)
+    True
+    """
+    angles = np.deg2rad(np.asarray(angles, float))
+    costs = []
+    for turns in (0, 1):
+        small, _ = _small(orient_axis(views, turns))
+        small /= small.sum(axis=(1, 2), keepdims=True)
+        shifts = _find_shifts(small, angles, np.zeros((len(views), 2)), 0.0)
+        moved = Alignment(shifts, 0.0).apply(small)
+        costs.append(_inconsistency(moved, angles))
+    return bool(costs[0] > _FAR_BETTER * costs[1])
 
 
 def is_whole(views, level=0.0):
@@ -176,7 +260,7 @@ def is_whole(views, level=0.0):
     lines = np.mean(views, axis=2, dtype=float) - level
     n_border = max(1, round(_BORDER_SHARE * lines.shape[1]))
     borders = np.stack([lines[:, :n_border], lines[:, -n_border:]]).mean(axis=2)
-    return bool((borders < _WHOLE_SHARE * lines.max(axis=1)).all())
+    return bool((borders / lines.max(axis=1)).mean() < _WHOLE_SHARE)
 
 
 def _find_shifts(views, angles, shifts, turn):
@@ -236,14 +320,9 @@ def _turn_of_axis(views, angles, shifts, turn):
     The angle before is kept where another is not better by more than noise:
     the views of a ball say nothing about it.
     """
-    from scipy.ndimage import gaussian_filter
     from scipy.optimize import minimize_scalar
 
-    factor = max(1, min(views.shape[1:]) // _SEARCH_PIXELS)
-    # Smooth, or a turn that interpolates more would seem better: it has less noise
-    small = gaussian_filter(
-        bin_views(views, factor), (0, _SMOOTH_PIXELS, _SMOOTH_PIXELS)
-    )
+    small, factor = _small(views)
     small_shifts = shifts / factor
 
     def cost(angle):
@@ -265,6 +344,18 @@ def _turn_of_axis(views, angles, shifts, turn):
     freedom = (_DEGREES + 1) * len(views) * independent
     gain = (cost(turn) - found.fun) * freedom / found.fun
     return float(found.x) if gain > _SURE_GAIN else turn
+
+
+def _small(views):
+    """Binned and smoothed views, and the pixels along a side that were binned.
+
+    Smooth, since a turn that interpolates more would seem better: it has less noise.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    factor = max(1, min(views.shape[1:]) // _SEARCH_PIXELS)
+    sigma = (0, _SMOOTH_PIXELS, _SMOOTH_PIXELS)
+    return gaussian_filter(bin_views(views, factor), sigma), factor
 
 
 def _inconsistency(views, angles):
