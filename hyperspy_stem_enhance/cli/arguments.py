@@ -4,6 +4,7 @@ import argparse
 
 from .. import __version__
 from ..noise.parameters import NOISE_MODES
+from . import reconstruct
 
 _FORMATS_HELP = "name of HyperSpy's reader, for files that several can read"
 
@@ -28,6 +29,7 @@ def make_parser():
     _add_calibrate(commands)
     _add_enhance(commands)
     _add_detect(commands)
+    reconstruct.add_parser(commands)
     _add_simulate(commands)
     _add_train(commands)
     _add_benchmark(commands)
