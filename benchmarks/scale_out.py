@@ -147,11 +147,12 @@ def _hand_out_known(scenes):
     import hyperspy.api as hs
     import numpy as np
 
-    from hyperspy_stem_enhance.signals import _together, _workers
+    from hyperspy_stem_enhance.signals.enhancement import enhance_and_detect
+    from hyperspy_stem_enhance.steps import Detection, Enhancement
 
     signal = hs.signals.Signal2D(scenes).as_lazy()
-    shared = {"model": "auto", "mode": "HAADF", "device": "cpu", "scale": 1}
-    enhanced, atoms = _together.enhance_and_detect(signal, shared, shared)
+    steps = Enhancement(device="cpu", scale=1), Detection()
+    enhanced, atoms = enhance_and_detect(signal, *steps)
     enhanced.compute(show_progressbar=False)
     atoms.compute(show_progressbar=False)
 
@@ -162,8 +163,13 @@ def _hand_out_known(scenes):
         own = scenes[:, at[:, None], at].reshape(DIFFERENT, -1)
         return [int(np.argmin(((own - row) ** 2).sum(axis=1))) for row in few]
 
-    _workers.enhance = lambda frames, **_: enhanced.data[which(frames)]
-    _workers.detect = lambda frames, **_: [atoms.data[i] for i in which(frames)]
+    def known_images(step, frames, outputs):
+        return (enhanced.data[which(frames)],) * len(outputs)
+
+    def known_tables(step, raw, *enhanced):
+        return [atoms.data[i] for i in which(raw)]
+
+    Enhancement.run, Detection.__call__ = known_images, known_tables
 
 
 def _now():

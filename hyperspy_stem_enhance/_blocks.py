@@ -1,87 +1,224 @@
-"""Run a function on the frames of one block of data, frame by frame safe.
+"""Run a step on the frames of one block of data, frame by frame safe.
 
-This is the part of `lazy.map_frames` that runs in dask's workers: batches
-bounded in memory, bad frames that do not lose the others, and warnings that
-name a frame as a user finds it.
+This is the part of `mapping` that runs in dask's workers: batches bounded in
+memory, bad frames that do not lose the others, and warnings that name a frame as a
+user finds it.
 """
 
 import math
 import sys
 import warnings
+from functools import lru_cache
 
 import numpy as np
 
-CALL_BYTES = 2**23  # of the frames in one call of a function, taken as float32
+from .steps.base import SetupError, Table
+
+CALL_BYTES = 2**23  # of the frames in one call of a step, taken as float32
 _DESCRIBED = 8  # blocks in whose first frame defects are looked for
-
-_reported = set()
-
-
-class SetupError(ValueError):
-    """What a function needs is missing or broken; no frame is to blame."""
 
 
 def run_block(
-    block,
-    beside=None,
-    *,
-    function,
-    kwargs,
-    describe,
-    refuse_constant,
-    numbered,
-    single,
-    part,
-    run,
-    ragged,
-    shape,
-    result_dtype,
-    block_info=None,
+    block, *per_frame, step, names, single, run, settled=False, block_info=None
 ):
-    """Run the function on the batches of one block; dask calls this."""
+    """Run a step on the batches of one block; dask calls this.
+
+    Parameters
+    ----------
+    block : numpy.ndarray, shape (navigation..., h, w)
+    *per_frame : numpy.ndarray, shape (navigation..., 1, 1)
+        What belongs to each frame, under `names`.
+    step : steps.base.Step
+    names : sequence of str
+    single : bool
+        Whether the signal is a single image.
+    run : str
+        Name of what all blocks are of: each kind of defect is told once.
+    settled : bool
+        Whether the block holds parts of large frames; the last of
+        `per_frame` are then the steps of these frames, None for one that
+        cannot be used.
+
+    Returns
+    -------
+    numpy.ndarray
+        Of object, with the navigation shape, for tables and several
+        outputs; else (navigation..., h, w) or (navigation..., size).
+    """
     nav_shape = block.shape[:-2]
     frames = block.reshape((-1, *block.shape[-2:]))
-    here = block_info[0]
-    corner = [start for start, _ in here["array-location"]]
-    number = np.ravel_multi_index(here["chunk-location"], here["num-chunks"])
-    described = number % math.ceil(math.prod(here["num-chunks"]) / _DESCRIBED) == 0
-    numbers = _number_frames(corner, nav_shape, block_info[0]["shape"])
-    if ragged:
-        result = np.empty(len(frames), dtype=object)
-    else:
-        result = np.empty((len(frames), *shape), dtype=result_dtype)
-    like_it = "" if single and not part else "parts" if part else "frames"
-    step = max(1, CALL_BYTES // (4 * math.prod(block.shape[-2:])))
-    for start in range(0, len(frames), step):
-        batch = _as_native(frames[start : start + step])
-        names = [
-            ("a part of " if part else "")
-            + _name_frame(corner, nav_shape, start + i, single)
-            for i in range(len(batch))
-        ]
-        for frame, name in zip(batch, names, strict=True):
-            _report_defects(name, _describe_non_finite(frame), run, like_it)
-        if describe and described and start == 0 and np.isfinite(batch[0]).any():
-            _report_defects(names[0], describe(batch[0]), run, like_it)
-        per_frame = {"numbers": numbers[start : start + step]} if numbered else {}
-        if beside is not None:
-            per_frame["beside"] = beside.reshape(-1)[start : start + step]
-        values, reasons = _run_batch(
-            batch, function, kwargs, per_frame, refuse_constant
+    here = _Place(block_info[0], nav_shape, single, settled, run)
+    beside = {
+        name: values.reshape(-1) for name, values in zip(names, per_frame, strict=False)
+    }
+    own_steps = per_frame[-1].reshape(-1) if settled else None
+    results = _Results(step.outputs, len(frames), block.shape[-2:])
+    size = max(1, CALL_BYTES // (4 * math.prod(block.shape[-2:])))
+    for start in range(0, len(frames), 1 if settled else size):
+        batch = slice(start, start + (1 if settled else size))
+        if settled:
+            step = own_steps[start]
+            if step is None:
+                results.refuse(start)
+                continue
+        own = {name: values[batch] for name, values in beside.items()}
+        _run_frames(step, _as_native(frames[batch]), own, here, start, results)
+    return results.as_block(nav_shape)
+
+
+def _run_frames(step, batch, per_frame, here, start, results):
+    """Run a step on one batch, tell what there is to tell, and keep the results."""
+    for i, frame in enumerate(batch):
+        here.report(start + i, _describe_non_finite(frame))
+    if here.described and start == 0 and np.isfinite(batch[0]).any():
+        here.report(start, step.input_warnings(batch[0]))
+    refuse_constant = step.refuse_constant and not here.part
+    values, reasons = _run_batch(batch, step, per_frame, refuse_constant)
+    for i, (value, reason) in enumerate(zip(values, reasons, strict=True)):
+        if reason is None:
+            results.keep(start + i, value)
+        else:
+            here.refuse(start + i, reason)
+            results.refuse(start + i)
+
+
+def settle_block(patches, ranges, *, step, single, run, block_info=None):
+    """Make the choices for large frames that hold for all of their parts.
+
+    Parameters
+    ----------
+    patches : numpy.ndarray, shape (navigation..., m, h, w)
+    ranges : numpy.ndarray, shape (navigation..., 1, rows, 2 * columns)
+        Lowest and highest finite value of each piece of the frames, in turn.
+    step, single, run
+        As of `run_block`.
+
+    Returns
+    -------
+    numpy.ndarray of object
+        A step for each frame; None for one that cannot be used.
+    """
+    nav_shape = patches.shape[:-3]
+    here = _Place(block_info[0], nav_shape, single, False, run)
+    settled = np.empty(math.prod(nav_shape), object)
+    for i, index in enumerate(np.ndindex(nav_shape)):
+        low, high = ranges[index][..., ::2].min(), ranges[index][..., 1::2].max()
+        reason = _problem_of_range(low, high, step.refuse_constant)
+        if reason:
+            here.refuse(i, reason)
+            continue
+        own = _as_native(patches[index])
+        here.report(i, step.scale_warnings(own))
+        settled[i] = step.settle(own)
+    return settled.reshape(nav_shape)
+
+
+def finite_range(block):
+    """Lowest and highest finite value of each frame of a block, (..., 1, 2).
+
+    Infinite and minus infinite where there is none.
+    """
+    finite = np.isfinite(block)
+    low = np.where(finite, block, np.inf).min(axis=(-2, -1))
+    high = np.where(finite, block, -np.inf).max(axis=(-2, -1))
+    return np.stack([low, high], axis=-1)[..., np.newaxis, :]
+
+
+def pick(block, index, table):
+    """One of the outputs of the frames of a block, tables or arrays."""
+    values = [results[index] for results in block.reshape(-1)]
+    if not table:
+        return np.reshape(values, (*block.shape, *values[0].shape))
+    tables = np.empty(len(values), object)
+    for i, value in enumerate(values):
+        tables[i] = value
+    return tables.reshape(block.shape)
+
+
+def join_blocks(*blocks, step, intervals):
+    """Tables of frames from those of their parts."""
+    joined = np.empty(blocks[0].shape, object)
+    for index in np.ndindex(joined.shape):
+        tables = [block[index] for block in blocks]
+        joined[index] = step.join(tables, intervals)
+    return joined
+
+
+class _Results:
+    """What the frames of a block become."""
+
+    def __init__(self, outputs, n, shape):
+        self._outputs, self._shape = outputs, shape
+        [first, *more] = outputs
+        self._several = bool(more)
+        if self._several or isinstance(first, Table):
+            self._values = np.empty(n, object)
+        else:
+            like = first.empty(shape)
+            self._values = np.empty((n, *like.shape), like.dtype)
+
+    def keep(self, index, value):
+        if self._several:
+            value = tuple(
+                np.asarray(own, output.dtype)
+                for own, output in zip(value, self._outputs, strict=True)
+            )
+        elif self._values.dtype == object:
+            value = np.asarray(value, self._outputs[0].dtype)
+        self._values[index] = value
+
+    def refuse(self, index):
+        empty = tuple(output.empty(self._shape) for output in self._outputs)
+        self._values[index] = empty if self._several else empty[0]
+
+    def as_block(self, nav_shape):
+        return self._values.reshape((*nav_shape, *self._values.shape[1:]))
+
+
+class _Place:
+    """Where the frames of a block are, for what is told of them."""
+
+    def __init__(self, info, nav_shape, single, part, run):
+        self.part = part
+        self._nav_shape, self._single, self._run = nav_shape, single, run
+        self._corner = [start for start, _ in info["array-location"]]
+        number = np.ravel_multi_index(info["chunk-location"], info["num-chunks"])
+        every = math.ceil(math.prod(info["num-chunks"]) / _DESCRIBED)
+        self.described = number % every == 0
+
+    def name(self, index):
+        """Name of a frame as a user of HyperSpy finds it: fastest axis first."""
+        if self._single:
+            name = "the image"
+        else:
+            local = np.unravel_index(index, self._nav_shape)
+            position = [int(c + i) for c, i in zip(self._corner, local, strict=False)]
+            name = f"frame inav[{', '.join(map(str, reversed(position)))}]"
+        return f"a part of {name}" if self.part else name
+
+    def report(self, index, defects):
+        """Warn of defects of a frame, of each kind once in a run."""
+        like_it = "parts" if self.part else "" if self._single else "frames"
+        further = f" Further {like_it} like it are not reported." if like_it else ""
+        told = _told_of(self._run)
+        for kind, text in defects.items():
+            if kind not in told:
+                told.add(kind)
+                _warn(f"{self.name(index)} has {text}.{further}")
+
+    def refuse(self, index, reason):
+        """Raise for a single image, warn of a frame of a series."""
+        if self._single and not self.part:
+            raise ValueError(f"{self.name(index)} cannot be used: {reason}")
+        _warn(
+            f"{self.name(index)} cannot be used: {reason}. Its result is NaN or empty."
         )
-        for i, (name, value) in enumerate(zip(names, values, strict=True)):
-            if value is None:
-                _refuse(name, reasons[i], single and not part)
-                value = np.full(shape, np.nan, dtype=result_dtype)
-            result[start + i] = np.asarray(value, dtype=result_dtype)
-    return result.reshape(nav_shape + result.shape[1:])
 
 
-def _number_frames(corner, nav_shape, full_shape):
-    """Position of each frame of a block in the series, in array order."""
-    index = np.indices(nav_shape).reshape(len(nav_shape), -1)
-    index += np.array(corner[: len(nav_shape)])[:, np.newaxis]
-    return np.ravel_multi_index(tuple(index), full_shape[: len(nav_shape)])
+@lru_cache(maxsize=64)
+def _told_of(run):
+    """Kinds of defects that have been told of a run in this process."""
+    return set()
 
 
 def _as_native(frames):
@@ -91,16 +228,7 @@ def _as_native(frames):
     return np.ascontiguousarray(frames, dtype=replacement.get(dtype.char, dtype))
 
 
-def _name_frame(corner, nav_shape, index, single):
-    """Name a frame as a user of HyperSpy finds it: fastest axis first."""
-    if single:
-        return "the image"
-    local = np.unravel_index(index, nav_shape)
-    position = [int(c + i) for c, i in zip(corner, local, strict=False)]
-    return f"frame inav[{', '.join(map(str, reversed(position)))}]"
-
-
-def _run_batch(frames, function, kwargs, per_frame, refuse_constant):
+def _run_batch(frames, step, per_frame, refuse_constant):
     """Return one result or None per frame, and why there is none."""
     reasons = [_find_problem(frame, refuse_constant) for frame in frames]
     usable = [i for i, reason in enumerate(reasons) if reason is None]
@@ -108,14 +236,14 @@ def _run_batch(frames, function, kwargs, per_frame, refuse_constant):
     if not usable:
         return values, reasons
     try:
-        results = _call(function, frames, usable, kwargs, per_frame)
+        results = _call(step, frames, usable, per_frame)
     except Exception as error:
         if not _blames_a_frame(error):
             raise
         results = []
         for i in usable:
             try:
-                results += _call(function, frames, [i], kwargs, per_frame)
+                results += _call(step, frames, [i], per_frame)
             except Exception as error:
                 if not _blames_a_frame(error):
                     raise
@@ -126,14 +254,14 @@ def _run_batch(frames, function, kwargs, per_frame, refuse_constant):
     return values, reasons
 
 
-def _call(function, frames, chosen, kwargs, per_frame):
+def _call(step, frames, chosen, per_frame):
     if len(chosen) < len(frames):
         frames = frames[chosen]
         per_frame = {name: values[chosen] for name, values in per_frame.items()}
-    results = list(function(frames, **kwargs, **per_frame))
+    results = list(step(frames, **per_frame))
     if len(results) != len(frames):
         raise TypeError(
-            f"{function.__name__} returned {len(results)} results for "
+            f"{step.name} returned {len(results)} results for "
             f"{len(frames)} frames; it must return one for each"
         )
     return results
@@ -142,10 +270,17 @@ def _call(function, frames, chosen, kwargs, per_frame):
 def _find_problem(frame, refuse_constant):
     finite = frame[np.isfinite(frame)]
     if finite.size == 0:
+        return _problem_of_range(np.inf, -np.inf, refuse_constant)
+    return _problem_of_range(finite.min(), finite.max(), refuse_constant)
+
+
+def _problem_of_range(low, high, refuse_constant):
+    """Why a frame whose finite values have this range cannot be used, or None."""
+    if low > high:
         return "it has no finite pixel; check the file and the detector"
-    if refuse_constant and finite.min() == finite.max():
+    if refuse_constant and low == high:
         return (
-            f"all its pixels are {finite[0]:g}; check that the detector "
+            f"all its pixels are {low:g}; check that the detector "
             "was recording, or crop to the part with an image"
         )
     return None
@@ -159,26 +294,12 @@ def _blames_a_frame(error):
     return isinstance(error, ValueError | ArithmeticError | LookupError)
 
 
-def _refuse(name, reason, single):
-    if single:
-        raise ValueError(f"{name} cannot be used: {reason}")
-    _warn(f"{name} cannot be used: {reason}. Its result is NaN or empty.")
-
-
 def _describe_non_finite(frame):
     n = frame.size - np.count_nonzero(np.isfinite(frame))
     if n in (0, frame.size):
         return {}
     pixels = "pixel that is" if n == 1 else "pixels that are"
     return {"non-finite": f"{n} {pixels} not finite (NaN or infinite)"}
-
-
-def _report_defects(name, defects, run, like_it):
-    further = f" Further {like_it} like it are not reported." if like_it else ""
-    for kind, text in defects.items():
-        if (run, kind) not in _reported:
-            _reported.add((run, kind))
-            _warn(f"{name} has {text}.{further}")
 
 
 def _warn(message):

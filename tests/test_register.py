@@ -50,7 +50,7 @@ def test_import_without_hyperspy():
         "real = u.find_spec\n"
         "u.find_spec = lambda n, p=None: None if n == 'hyperspy' else real(n, p)\n"
         "sys.meta_path.insert(0, Hide())\n"
-        "import hyperspy_stem_enhance.models, hyperspy_stem_enhance.lazy\n"
+        "import hyperspy_stem_enhance.models, hyperspy_stem_enhance.mapping\n"
         "import hyperspy_stem_enhance.noise.parameters\n"
         "print('hyperspy' in sys.modules)"
     )

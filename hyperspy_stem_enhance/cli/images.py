@@ -1,6 +1,10 @@
 """The commands ``enhance`` and ``detect``."""
 
-from ..signals._together import enhance_and_detect, enhance_by_mode
+from dataclasses import replace
+
+from ..signals._provenance import pixel_size_nm
+from ..signals.enhancement import apply_enhancement, enhance_and_detect
+from ..steps import Detection, Enhancement
 from .jobs import run_command
 from .writers import AtomSink, ImageSink, check_formats
 
@@ -35,63 +39,48 @@ def run_detect(options):
     return run_command(options, _Detect(options))
 
 
-class _Network:
-    """What both commands have in common."""
+def _network_settings(options):
+    names = ("model", "mode", "device", "contrast", "scale")
+    return {name: getattr(options, name) for name in names}
+
+
+class _Enhance:
+    """Enhanced images, and their columns where asked for.
+
+    All steps are made, and so checked, before a file is opened.
+    """
 
     def __init__(self, options):
-        from ..enhance.contrast import check_contrast
-        from ..models import resolve, resolve_device, weights_sha256
-
-        check_contrast(options.contrast, options.mode)
-        name = resolve(options.model, options.mode)
-        resolve_device(options.device)
-        self.weights = {name: weights_sha256(name)}
-        self._settings = {
-            "model": options.model,
-            "mode": options.mode,
-            "device": options.device,
-            "scale": options.scale,
-            "contrast": options.contrast,
-        }
-        self._detection = {**self._settings, "threshold": options.threshold}
-        self._options = options
-
-    def finish(self, report, entries):
-        """Nothing is left to do at the end."""
-
-
-class _Enhance(_Network):
-    """Enhanced images, and their columns where asked for."""
-
-    def __init__(self, options):
-        from ..enhance.run import check_echo
-
-        super().__init__(options)
         _check_neighbours(options)
-        check_echo(options.remove_echo, options.model, options.mode)
+        self._step = Enhancement(
+            **_network_settings(options),
+            output=options.output,
+            keep_background=options.keep_background,
+            self_ensemble=options.self_ensemble,
+            remove_echo=options.remove_echo,
+        )
+        self._detection = options.detect and Detection(
+            options.mode, options.contrast, threshold=options.threshold
+        )
+        self._neighbours = options.neighbours
         check_formats(options.format, options.table)
+        self.weights = self._step.weights
         self.endings = [f"_{options.output}.{options.format}"]
         if options.detect:
             self.endings += _atom_endings(options.table)
 
     def begin(self, signal):
         """Sinks of what is to be computed of images."""
-        options = self._options
-        enhancement = {
-            **self._settings,
-            "output": options.output,
-            "keep_background": options.keep_background,
-            "self_ensemble": options.self_ensemble,
-        }
-        if options.remove_echo:
-            enhancement["remove_echo"] = True
-        if options.neighbours:
-            enhancement["neighbours"] = options.neighbours
-        if not options.detect:
-            enhanced = enhance_by_mode(signal, **enhancement, lazy_output=True)
-            return [ImageSink(enhanced)]
-        enhanced, atoms = enhance_and_detect(signal, enhancement, self._detection)
+        step = replace(self._step, pixel_size=pixel_size_nm(signal))
+        if not self._detection:
+            return [ImageSink(apply_enhancement(signal, step, self._neighbours))]
+        enhanced, atoms = enhance_and_detect(
+            signal, step, self._detection, self._neighbours
+        )
         return [ImageSink(enhanced), AtomSink(atoms)]
+
+    def finish(self, report, entries):
+        """Nothing is left to do at the end."""
 
 
 def _check_neighbours(options):
@@ -106,18 +95,26 @@ def _check_neighbours(options):
         )
 
 
-class _Detect(_Network):
+class _Detect:
     """Columns of raw or enhanced images."""
 
     def __init__(self, options):
-        super().__init__(options)
+        self._settings = {
+            **_network_settings(options),
+            "threshold": options.threshold,
+        }
+        Detection(options.mode, options.contrast, threshold=options.threshold)
+        self.weights = Enhancement(**_network_settings(options)).weights
         check_formats(table_format=options.table)
         self.endings = _atom_endings(options.table)
 
     def begin(self, signal):
         """Sinks of what is to be computed of images."""
-        atoms = signal.detect_atoms(**self._detection, lazy_output=True)
+        atoms = signal.detect_atoms(**self._settings, lazy_output=True)
         return [AtomSink(atoms)]
+
+    def finish(self, report, entries):
+        """Nothing is left to do at the end."""
 
 
 def _atom_endings(table):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from ..lazy import set_data
+from ..mapping import set_data
 from .files import beside, remove
 
 IMAGE_FORMATS = ("hspy", "zspy", "tif")

@@ -82,9 +82,9 @@ def detect_columns(
     >>> detect_columns(image)[:, :4].round(3)
     array([[20.5, 40. ,  1. ,  3. ]], dtype=float32)
     """
-    found, evidence = find_evidence(enhanced, raw, mode, probability)
     shape = np.shape(enhanced)
-    select = _Selection.checked(threshold, separation, region, support, shape)
+    select = Selection.checked(threshold, separation, region, support, shape)
+    found, evidence = find_evidence(enhanced, raw, mode, probability)
     return _table(found, evidence, "network", shape, select)
 
 
@@ -125,15 +125,15 @@ def detect_classically(
     >>> detect_classically(image)[:, :2].round()
     array([[20., 40.]], dtype=float32)
     """
-    found, evidence = find_evidence_classically(raw, mode)
     shape = np.shape(raw)
-    select = _Selection.checked(threshold, separation, region, support, shape)
+    select = Selection.checked(threshold, separation, region, support, shape)
+    found, evidence = find_evidence_classically(raw, mode)
     return _table(found, evidence, "classical", shape, select)
 
 
 @dataclass
-class _Selection:
-    """Which of the candidates are wanted."""
+class Selection:
+    """Which of the candidates are wanted: arguments of `detect_columns`."""
 
     threshold: float
     separation: float
@@ -141,7 +141,8 @@ class _Selection:
     support: str
 
     @classmethod
-    def checked(cls, threshold, separation, region, support, shape):
+    def checked(cls, threshold, separation, region, support, shape=None):
+        """Selection from arguments; ValueError if one is out of range."""
         threshold = DEFAULT_THRESHOLD if threshold is None else threshold
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold={threshold} is not a confidence from 0 to 1.")
@@ -156,6 +157,7 @@ class _Selection:
             )
         if region is not None:
             region = np.asarray(region)
+            shape = region.shape if shape is None else shape
             if region.shape != shape or region.dtype != bool:
                 raise ValueError(
                     f"region has the shape {region.shape} and dtype {region.dtype}; "
@@ -171,12 +173,6 @@ def _table(found, evidence, method, shape, select):
         return np.empty((0, len(COLUMN_NAMES)), dtype=np.float32)
     confidence = calibrated_confidence(evidence, method)
     keep = confidence >= select.threshold
-    if select.region is not None:
-        row, column = (
-            np.clip(np.rint(v), 0, n - 1).astype(int)
-            for v, n in zip(found.positions.T, shape, strict=True)
-        )
-        inside = select.region[row, column]
     if select.support == "auto":
         index = np.flatnonzero(keep)
         weak = support_mask(
@@ -184,9 +180,9 @@ def _table(found, evidence, method, shape, select):
         )
         keep[index[weak]] = False
     if select.region is not None:
-        keep &= inside
+        keep &= inside_region(found.positions, select.region)
     if select.separation:
-        keep = keep_apart(found.positions, confidence, keep, select.separation)
+        keep = suppress_neighbours(found.positions, confidence, keep, select.separation)
     fit = found.fit.select(keep)
     rows, columns = (
         np.clip(v, -0.5, n - 0.5) for v, n in zip((fit.y, fit.x), shape, strict=True)
@@ -195,7 +191,27 @@ def _table(found, evidence, method, shape, select):
     return table[np.lexsort((columns, rows))].astype(np.float32)
 
 
-def keep_apart(points, confidence, keep, separation):
+def inside_region(points, region):
+    """Tell which points are in a region.
+
+    Parameters
+    ----------
+    points : numpy.ndarray, shape (n, 2)
+        In pixels.
+    region : numpy.ndarray of bool, shape (h, w)
+
+    Returns
+    -------
+    numpy.ndarray of bool, shape (n,)
+    """
+    row, column = (
+        np.clip(np.rint(v), 0, n - 1).astype(int)
+        for v, n in zip(points.T, region.shape, strict=True)
+    )
+    return region[row, column]
+
+
+def suppress_neighbours(points, confidence, keep, separation):
     """Of columns closer than the separation, keep the surest.
 
     Parameters

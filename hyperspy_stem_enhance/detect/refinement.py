@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..enhance.contrast import check_contrast
+from ..imaging import check_contrast
 from ..noise.column_noise import measure_column_noise
 from ..noise.parameters import NOISE_MODES
 from .gaussian_refinement import refine_gaussians

@@ -7,7 +7,7 @@ mean over a few pixels shows it, and at few electrons shows their noise as well.
 import numpy as np
 from scipy.ndimage import uniform_filter
 
-from .contrast import lay_noise_along_rows
+from ..imaging import imaging_mode
 from .normalise import local_mean
 from .recovery import recover_structure
 from .spectra import SpectralBlocks, power_of
@@ -31,7 +31,7 @@ def with_background(frame, columns, mode):
     -------
     numpy.ndarray of float32, shape (h, w)
     """
-    sign = -1 if mode == "BF" else 1
+    sign = imaging_mode(mode).sign
     frame = np.asarray(frame, np.float64)
     finite = np.isfinite(frame)
     level = np.median(frame[finite])
@@ -56,17 +56,16 @@ def with_all_that_was_left(frame, repaired, columns, mode):
     numpy.ndarray of float32, shape (h, w)
         Both as far as they are stronger than the noise.
     """
-    sign = np.float32(-1 if mode == "BF" else 1)
+    imaging = imaging_mode(mode)
+    sign, orient = np.float32(imaging.sign), imaging.orient_noise_axis
     level = np.float32(np.median(frame[np.isfinite(frame)]))
-    frame, repaired, columns = (
-        lay_noise_along_rows(image, mode) for image in (frame, repaired, columns)
-    )
+    frame, repaired, columns = map(orient, (frame, repaired, columns))
     finite = np.isfinite(frame)
     rest = repaired - sign * columns
     background = find_background(rest, finite)
     missed = recover_structure(np.where(finite, rest - background, 0), columns)
     kept = sign * columns + background + missed + level
-    return lay_noise_along_rows(kept, mode)
+    return orient(kept)
 
 
 def find_background(rest, finite):

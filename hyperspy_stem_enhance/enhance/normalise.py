@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from .contrast import lay_noise_along_rows
+from ..imaging import imaging_mode
 
 _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
@@ -62,7 +62,7 @@ def normalise_frame(frame, mode="HAADF"):
     mode : {"HAADF", "BF", "HRTEM"}
         In BF images columns are dark: the values change their sign. In
         HRTEM images columns are taken to be bright; see
-        `contrast.show_bright`.
+        `imaging.invert_contrast`.
 
     Returns
     -------
@@ -112,10 +112,11 @@ def normalise_frame(frame, mode="HAADF"):
     if not complete:
         normalised[~finite] = 0
         values[~finite] -= deviation[~finite]  # what is left is the local mean
-    if mode == "BF":
+    imaging = imaging_mode(mode)
+    if imaging.dark_columns:
         normalised = -normalised
-    noise = _noise_between_rows(lay_noise_along_rows(normalised, mode))
-    noise = lay_noise_along_rows(noise, mode)
+    orient = imaging.orient_noise_axis
+    noise = orient(_noise_between_rows(orient(normalised)))
     unit = np.float32(unit)
     return NormalisedFrame(normalised, scale * unit, noise, values * unit)
 

@@ -9,7 +9,7 @@ there is no order.  A network that is given both learns which to believe.
 
 import numpy as np
 
-from .contrast import lay_noise_along_rows
+from ..imaging import imaging_mode
 from .spectra import SpectralBlocks, average_power, power_of
 
 
@@ -76,5 +76,5 @@ def network_input(values, mode="HAADF", n_inputs=2):
     """
     if n_inputs == 1:
         return values[None]
-    order = find_order(lay_noise_along_rows(values, mode))
-    return np.stack([values, lay_noise_along_rows(order, mode)])
+    orient = imaging_mode(mode).orient_noise_axis
+    return np.stack([values, orient(find_order(orient(values)))])

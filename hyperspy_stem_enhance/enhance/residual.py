@@ -11,9 +11,9 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 
 from ..detect.peaks import estimate_width
+from ..imaging import imaging_mode
 from ..noise.calibration import calibrate_image
 from .background import with_background
-from .contrast import check_contrast, lay_noise_along_rows
 from .normalise import local_mean
 
 _COLUMN_SD = 2.0  # pixels, where no column can be measured
@@ -212,25 +212,22 @@ def report_residual(
             f"enhanced has the shape {enhanced.shape} and image {image.shape}; give "
             "the same image before and after."
         )
-    check_contrast(contrast, mode)
+    imaging = imaging_mode(mode, contrast)
     calibration = calibrate_image(image, mode)
-    dark = mode == "BF" or contrast == "dark"
-    sense = "BF" if dark else "HAADF"
+    sense = "BF" if imaging.dark_columns else "HAADF"
     kept = enhanced if background_kept else with_background(image, enhanced, sense)
     finite = np.isfinite(image) & np.isfinite(kept)
     removed = np.where(finite, image - kept, 0).astype(np.float32)
     removed -= np.where(finite, removed[finite].mean(), 0).astype(np.float32)
-    sign = -1 if dark else 1
+    sign, orient = imaging.sign, imaging.orient_noise_axis
     columns = sign * np.where(finite, kept, 0)
     columns = columns - local_mean(columns)
     width = _column_sd(columns)
-    across, structure = (
-        lay_noise_along_rows(image, mode) for image in (sign * removed, columns)
-    )
+    across, structure = map(orient, (sign * removed, columns))
     slope, slope_error = _slope(across, structure, width)
     correlation = _row_correlation(across)
     significance, excess = _significance(across, width)
-    significance = lay_noise_along_rows(significance, mode)
+    significance = orient(significance)
     noise_sd = calibration.levels.noise_sd
     sd = float(removed[finite].std())
     return ResidualReport(
@@ -246,7 +243,7 @@ def report_residual(
         removed=removed,
         significance=significance,
         notes=calibration.notes,
-        lines="columns" if mode == "HRTEM" else "rows",
+        lines="rows" if imaging.scanned else "columns",
     )
 
 

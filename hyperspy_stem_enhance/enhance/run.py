@@ -5,9 +5,8 @@ from functools import partial
 import numpy as np
 from scipy.special import expit
 
-from ..noise.parameters import check_mode
+from ..imaging import check_mode, imaging_mode
 from .background import with_all_that_was_left, with_background
-from .contrast import lay_noise_along_rows
 from .echo import more_noise, sample_windows
 from .echo import remove_echo as without_echo
 from .normalise import (
@@ -17,7 +16,7 @@ from .normalise import (
     normalise_frame,
 )
 from .order import network_input
-from .parts import is_large, map_parts
+from .parts import boxes, is_large, join_images, overview
 from .scale import choose_factor, noise_gain, resample
 from .tiling import cut, join
 
@@ -28,6 +27,8 @@ _INSIGNIFICANT, _INSIGNIFICANT_ALONE = 0.02, 0.5
 _CROWDED = 0.01  # local mean of the values, in SD of the noise
 MINIMUM_SIZE = 16  # pixels per side
 _AS_IT_IS = ((),)  # axes to flip
+COLUMNS = "columns"
+"""The enhanced image before anything is added to it or taken from it."""
 _MIRROR_IMAGES = ((), (-1,), (-2,), (-2, -1))  # scan lines stay along the rows
 
 
@@ -55,7 +56,7 @@ def enhance_frames(
         Name of a model, see `models.list_models`.
     mode : {"HAADF", "BF", "HRTEM"}
         Bright columns, dark ones, or images of a camera with bright ones;
-        see `contrast.enhance_either`.
+        give dark ones by `imaging.invert_contrast`.
     device : str, default "auto"
         A PyTorch device such as "cpu" or "cuda:0"; "auto" takes a GPU
         where there is one.
@@ -117,67 +118,182 @@ def enhance_frames(
     >>> enhance_frames(scene.noisy[None]).shape
     (1, 128, 128)
     """
-    from ..models import registry
-
     frames = np.asarray(frames)
-    _check_arguments(frames, mode)
-    check_scale(scale)
-    wanted = (output,) if isinstance(output, str) else tuple(output)
-    model = registry.resolve(model, mode)
-    registry.check_outputs(wanted, model)
-    check_additions(wanted, keep_background=keep_background, remove_echo=remove_echo)
-    check_echo(remove_echo, model, mode)
-    ranges = registry.ranges(model)
-    scales = [
-        choose_factor(lay_noise_along_rows(frame, mode), *ranges, pixel_size)
-        if scale == "auto"
-        else scale
-        for frame in frames
-    ]
+    _check_frames(frames)
+    check_mode(mode)
+    outputs = (output,) if isinstance(output, str) else tuple(output)
+    model = check_settings(
+        model,
+        mode,
+        outputs,
+        scale,
+        keep_background=keep_background,
+        remove_echo=remove_echo,
+    )
+    results = enhance_checked(
+        frames,
+        model,
+        mode,
+        device,
+        outputs,
+        keep_background=keep_background,
+        allow_negative=allow_negative,
+        scale=scale,
+        pixel_size=pixel_size,
+        self_ensemble=self_ensemble,
+        remove_echo=remove_echo,
+    )
+    return results[0] if isinstance(output, str) else results
+
+
+def enhance_checked(
+    frames,
+    model,
+    mode,
+    device,
+    outputs,
+    *,
+    keep_background=False,
+    allow_negative=False,
+    scale="auto",
+    pixel_size=None,
+    self_ensemble=False,
+    remove_echo=False,
+):
+    """Enhance frames as `enhance_frames` does, with arguments that were checked.
+
+    Parameters
+    ----------
+    frames : numpy.ndarray, shape (n, h, w)
+    model : str
+        A name, not "auto".
+    outputs : tuple of str
+        As of `enhance_frames`, and `COLUMNS`, the enhanced image as the
+        network gives it, whatever else is asked for.
+    mode, device, keep_background, allow_negative, scale, pixel_size, \
+    self_ensemble, remove_echo
+        As of `enhance_frames`.
+
+    Returns
+    -------
+    tuple of numpy.ndarray of float32, shape (n, h, w)
+        In the order of `outputs`.
+    """
+    scales = [choose_scale(frame, model, mode, scale, pixel_size) for frame in frames]
     if is_large(frames.shape[1:]):
-        enhance = partial(
-            _enhance_parts,
-            model=model,
-            mode=mode,
-            device=device,
-            keep_background=keep_background,
-            allow_negative=allow_negative,
-            output=wanted,
-            self_ensemble=self_ensemble,
-            remove_echo=remove_echo,
-        )
-        joined = [
-            map_parts(partial(enhance, scale=factor), frame)
-            for frame, factor in zip(frames[:, None], scales, strict=True)
+        options = {
+            "keep_background": keep_background,
+            "allow_negative": allow_negative,
+            "self_ensemble": self_ensemble,
+            "remove_echo": remove_echo,
+        }
+        whole = [
+            _enhance_in_parts(frame, model, mode, device, outputs, scale=own, **options)
+            for frame, own in zip(frames, scales, strict=True)
         ]
-        results = np.concatenate(joined, axis=1)
-        return results[0] if isinstance(output, str) else tuple(results)
+        return tuple(np.stack(images) for images in zip(*whole, strict=True))
+    names = tuple(
+        dict.fromkeys("enhanced" if name == COLUMNS else name for name in outputs)
+    )
     enhance = partial(
         _enhance_at,
         model=model,
         mode=mode,
         device=device,
         allow_negative=allow_negative,
-        wanted=wanted,
+        wanted=names,
     )
     flips = _MIRROR_IMAGES if self_ensemble else _AS_IT_IS
     results, repaired = enhance(frames, scales, flips=flips)
+    found = dict(zip(names, results, strict=True))
+    found[COLUMNS] = found.get("enhanced")
     if remove_echo:
         better = _without_echo(
             repaired,
-            results[0],
+            found[COLUMNS],
             mode,
             scales,
-            partial(enhance, flips=_AS_IT_IS),
+            # The echo is that of the enhanced image, the first of its outputs
+            partial(enhance, flips=_AS_IT_IS, wanted=("enhanced",)),
             known=not self_ensemble,
         )
         if not (allow_negative or keep_background):  # no ripple where nothing was
-            better = np.where(results[0] > 0, np.maximum(better, 0), 0)
-        results[0] = better
+            better = np.where(found[COLUMNS] > 0, np.maximum(better, 0), 0)
+        found["enhanced"] = better
     if keep_background:
-        for frame, own, columns in zip(frames, repaired, results[0], strict=True):
-            columns[...] = with_all_that_was_left(frame, own, columns, mode)
-    return results[0] if isinstance(output, str) else tuple(results)
+        kept = [
+            with_all_that_was_left(frame, own, columns, mode)
+            for frame, own, columns in zip(
+                frames, repaired, found["enhanced"], strict=True
+            )
+        ]
+        found["enhanced"] = np.stack(kept)
+    return tuple(found[name] for name in outputs)
+
+
+def choose_scale(frame, model, mode, scale="auto", pixel_size=None):
+    """Factor by which a frame is resampled for a network.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (h, w) or (m, h, w)
+        A frame, or patches of one.
+    model, mode, scale, pixel_size
+        As of `enhance_frames`.
+
+    Returns
+    -------
+    float
+    """
+    from ..models import registry
+
+    if scale != "auto":
+        return scale
+    if is_large(frame.shape[-2:]):
+        frame = overview(frame)
+    oriented = imaging_mode(mode).orient_noise_axis(frame)
+    return choose_factor(oriented, *registry.ranges(model), pixel_size)
+
+
+def enhance_parts(parts, model, mode, device, outputs, **options):
+    """Enhance parts of frames, in some of which there may be nothing.
+
+    Parameters
+    ----------
+    parts : numpy.ndarray, shape (n, h, w)
+    model, mode, device, outputs, **options
+        Of `enhance_checked`.
+
+    Returns
+    -------
+    tuple of numpy.ndarray of float32, shape (n, h, w)
+        In parts of one single value zero, or that value if the background
+        is kept; NaN in those without a finite one.
+    """
+    results = np.full((len(outputs), *parts.shape), np.nan, np.float32)
+    for index, part in enumerate(parts):
+        finite = part[np.isfinite(part)]
+        if not finite.size:
+            continue
+        for name, images in zip(outputs, results, strict=True):
+            kept = name == "enhanced" and options.get("keep_background")
+            images[index] = finite[0] if kept else 0
+        if finite.min() < finite.max():
+            found = enhance_checked(part[None], model, mode, device, outputs, **options)
+            results[:, index] = [images[0] for images in found]
+    return tuple(results)
+
+
+def _enhance_in_parts(frame, *network, **options):
+    """Enhance one large frame part by part; one image for each output."""
+    parts = [
+        enhance_parts(frame[np.newaxis][(..., *box)], *network, **options)
+        for box in boxes(frame.shape)
+    ]
+    return [
+        join_images([part[0] for part in images], frame.shape)
+        for images in zip(*parts, strict=True)
+    ]
 
 
 def _enhance_at(frames, scales, model, mode, device, allow_negative, wanted, flips):
@@ -212,39 +328,6 @@ def _enhance_at(frames, scales, model, mode, device, allow_negative, wanted, fli
     return results, [frame.repaired for frame, _ in prepared]
 
 
-def enhance_parts(parts, **options):
-    """Enhance parts of frames, in some of which there may be nothing.
-
-    Parameters
-    ----------
-    parts : numpy.ndarray, shape (n, h, w)
-    **options
-        Of `enhance_frames`; one output.
-
-    Returns
-    -------
-    numpy.ndarray of float32, shape (n, h, w)
-        In parts of one single value zero, or that value if the background
-        is kept; NaN in those without a finite one.
-    """
-    return _enhance_parts(parts, **options)[0]
-
-
-def _enhance_parts(parts, output="enhanced", **options):
-    """Enhance parts as `enhance_parts` does; shape (outputs, n, h, w)."""
-    wanted = (output,) if isinstance(output, str) else output
-    enhanced = np.full((len(wanted), *parts.shape), np.nan, np.float32)
-    for index, part in enumerate(parts):
-        finite = part[np.isfinite(part)]
-        if not finite.size:
-            continue
-        enhanced[:, index] = finite[0] if options.get("keep_background") else 0
-        if finite.min() < finite.max():
-            results = enhance_frames(part[None], output=wanted, **options)
-            enhanced[:, index] = [result[0] for result in results]
-    return enhanced
-
-
 def _prepare(frame, mode, factor, normalise, n_inputs):
     """Normalise a frame at the scale of the network; repaired at its own.
 
@@ -265,7 +348,7 @@ def _prepare(frame, mode, factor, normalise, n_inputs):
     return own, np.stack([own.values, *(image / own.scale for image in order)])
 
 
-def _check_arguments(frames, mode):
+def _check_frames(frames):
     if frames.ndim != 3 or frames.dtype.kind not in "buif":
         raise ValueError(
             f"frames has shape {frames.shape} and dtype {frames.dtype}; a stack of "
@@ -276,7 +359,32 @@ def _check_arguments(frames, mode):
             f"frames of {frames.shape[1]} x {frames.shape[2]} pixels are too small; "
             f"at least {MINIMUM_SIZE} x {MINIMUM_SIZE} are needed."
         )
-    check_mode(mode)
+
+
+def check_settings(
+    model, mode, outputs, scale, *, keep_background=False, remove_echo=False
+):
+    """Raise ValueError unless a model can give what is asked of it.
+
+    Parameters
+    ----------
+    model, mode, scale, keep_background, remove_echo
+        As of `enhance_frames`; `mode` is known.
+    outputs : tuple of str
+
+    Returns
+    -------
+    str
+        Name of the model.
+    """
+    from ..models import registry
+
+    check_scale(scale)
+    name = registry.resolve(model, mode)
+    registry.check_outputs(outputs, name)
+    check_additions(outputs, keep_background=keep_background, remove_echo=remove_echo)
+    check_echo(remove_echo, name, mode)
+    return name
 
 
 def check_scale(scale):
@@ -353,12 +461,12 @@ def _run_batch(network, device, tiles, channels):
     """Run tiles (n, j, h, w) in turn; in halves where a device lacks the memory."""
     import torch
 
-    from ..lazy import network_turn
     from ..models.devices import free_memory, is_out_of_memory
     from ..models.inference import run_outputs
+    from ..models.semaphores import inference_semaphore
 
     try:
-        with network_turn(), torch.inference_mode():
+        with inference_semaphore(), torch.inference_mode():
             batch = torch.from_numpy(np.ascontiguousarray(tiles)).to(device)
             return run_outputs(network, batch, channels).float().cpu().numpy()
     except RuntimeError as error:
@@ -420,7 +528,7 @@ def _without_echo(frames, columns, mode, scales, enhance, known):
     added = np.stack([more_noise(image) for image in rest])
     frames, own = np.stack(frames), columns if known else None
     changes = _changes(frames, added, scales, enhance, own)
-    sign = np.float32(-1 if mode == "BF" else 1)
+    sign = np.float32(imaging_mode(mode).sign)
     results = [
         without_echo(own, sign * left, sign * more, change)
         for own, left, more, change in zip(columns, rest, added, changes, strict=True)

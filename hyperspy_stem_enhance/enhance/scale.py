@@ -7,12 +7,14 @@ enhanced, and resampled back.
 """
 
 from functools import lru_cache
+from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
-_PATCH = 1024  # pixels per side of which one spectrum is taken
+from .parts import PATCH
+
 _ABOVE = 8.0  # a peak's power over log(number of pixels), in means of the noise
 _STRONGEST = 12  # peaks that hold most of the power of a lattice
 _NEARLY_ALL = 0.98  # of the power, below the finest frequency
@@ -28,8 +30,9 @@ def lattice_frequencies(frame):
 
     Parameters
     ----------
-    frame : array-like, shape (h, w)
-        Real image; pixels that are not finite count as the median.
+    frame : array-like, shape (h, w) or (m, h, w)
+        Real image, or patches of one; pixels that are not finite count as
+        the median.
 
     Returns
     -------
@@ -80,13 +83,18 @@ def lattice_frequencies(frame):
 
 def _mean_power(frame):
     """Mean power spectrum of the patches of a frame, without its plane."""
-    sides = [min(size, _PATCH) for size in frame.shape]
+    frame = frame.reshape((-1, *frame.shape[-2:]))
+    sides = [min(size, PATCH) for size in frame.shape[1:]]
     window = np.outer(*(np.hanning(size + 2)[1:-1] for size in sides))
     window = window.astype(np.float32)
     power = 0
-    for top in range(0, frame.shape[0] - sides[0] + 1, sides[0]):
-        for left in range(0, frame.shape[1] - sides[1] + 1, sides[1]):
-            patch = frame[top : top + sides[0], left : left + sides[1]]
+    rows, columns = (
+        range(0, size - side + 1, side)
+        for size, side in zip(frame.shape[1:], sides, strict=True)
+    )
+    for image in frame:
+        for top, left in product(rows, columns):
+            patch = image[top : top + sides[0], left : left + sides[1]]
             finite = np.isfinite(patch)
             if not finite.any():
                 continue
@@ -150,7 +158,8 @@ def choose_factor(frame, frequencies, sigmas, pixel_size=None):
 
     Parameters
     ----------
-    frame : array-like, shape (h, w)
+    frame : array-like, shape (h, w) or (m, h, w)
+        An image, or patches of one.
     frequencies : tuple of float
         Lowest and highest typical frequency that the network serves.
     sigmas : tuple of float

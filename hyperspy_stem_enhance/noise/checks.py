@@ -137,6 +137,48 @@ def check_pixels(image, pixels):
     return {"hot_pixels": int(far.sum()) if high > low else 0, **ends}
 
 
+def describe_defects(frame):
+    """Describe hot and dead pixels and saturated areas of an image for a warning.
+
+    Parameters
+    ----------
+    frame : numpy.ndarray, shape (h, w)
+        Real, with at least one finite pixel.
+
+    Returns
+    -------
+    dict of str to str
+        From the kind of defect to a text with the number of pixels. Empty
+        for an image without any.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> image = np.random.default_rng(0).normal(100, 5, (64, 64))
+    >>> image[30, 30] = 1e4
+    >>> describe_defects(image)["hot"]
+    '1 pixel far outside the range of all others'
+    """
+    from .usable import usable_pixels
+
+    found = check_pixels(frame, usable_pixels(frame))
+    defects = {}
+    if found["hot_pixels"]:
+        pixels = "pixel" if found["hot_pixels"] == 1 else "pixels"
+        defects["hot"] = (
+            f"{found['hot_pixels']} {pixels} far outside the range of all others"
+        )
+    at_ends = found["clipped_low"] + found["clipped_high"]
+    if at_ends > 0:
+        few = at_ends < 0.0005  # what would be called 0.0%
+        share = f"{at_ends * frame.size:.0f}" if few else f"{at_ends:.1%}"
+        defects["clipped"] = (
+            f"{share} of its pixels at the ends of the detector's range "
+            "(saturated, or cut off at the lowest value)"
+        )
+    return defects
+
+
 def scan_axis_excess(values):
     """Power of noise along each axis beyond that of white noise.
 

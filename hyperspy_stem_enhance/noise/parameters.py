@@ -10,16 +10,11 @@ Electron Microscopy Imaging", CVPR 2026, arXiv:2603.18834).
 
 from dataclasses import astuple, dataclass, fields
 
-MODES = ("HAADF", "BF")  # of scanned images
-NOISE_MODES = (*MODES, "HRTEM")  # whose noise can be measured and simulated
+from ..imaging import ALL_MODES
+from ..imaging import MODES as MODES
+from ..imaging import check_mode as check_mode
 
-
-def check_mode(mode):
-    """Raise ValueError unless `mode` is one of `NOISE_MODES`."""
-    if mode not in NOISE_MODES:
-        raise ValueError(
-            f"mode={mode!r} is unknown; use one of {', '.join(NOISE_MODES)}."
-        )
+NOISE_MODES = ALL_MODES
 
 
 @dataclass(frozen=True)

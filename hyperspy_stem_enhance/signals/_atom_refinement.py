@@ -1,15 +1,14 @@
 """Sub-pixel refinement of columns on images."""
 
-import numpy as np
 from hyperspy.docstrings.signal import (
     LAZY_OUTPUT_ARG,
     NUM_WORKERS_ARG,
     SHOW_PROGRESSBAR_ARG,
 )
 
-import hyperspy_stem_enhance
-from hyperspy_stem_enhance.lazy import map_frames, set_data
+from hyperspy_stem_enhance.mapping import map_step, set_data
 from hyperspy_stem_enhance.signals import _checks
+from hyperspy_stem_enhance.signals._provenance import write_provenance
 
 _VARIANCE_NODE = "Signal.Noise_properties.Variance_linear_model"
 
@@ -104,24 +103,21 @@ class AtomRefinement:
         >>> atoms.refine(s, show_progressbar=False).single_array()[0, :2].round(2)
         array([12.3, 20. ], dtype=float32)
         """
-        from hyperspy_stem_enhance.detect.refinement import (
-            REFINED_NAMES,
-            check_settings,
-        )
+        from hyperspy_stem_enhance.steps import Refinement
 
         _checks.check_arguments(image, mode, num_workers, hrtem=True)
         if variance == "auto":
             variance = _recorded_variance(image)
-        settings = {
-            "method": method,
-            "mode": mode,
-            "contrast": contrast,
-            "background": background,
-            "sigma": sigma,
-            "mask_radius": mask_radius,
-            "variance": variance,
-        }
-        check_settings(**settings)
+        step = Refinement(
+            names=self.column_names,
+            method=method,
+            mode=mode,
+            contrast=contrast,
+            background=background,
+            sigma=sigma,
+            mask_radius=mask_radius,
+            variance=variance,
+        )
         shape = image.axes_manager._navigation_shape_in_array or (1,)
         if shape != self.data.shape:
             raise ValueError(
@@ -130,35 +126,20 @@ class AtomRefinement:
             )
         if lazy_output is None:
             lazy_output = self._lazy or image._lazy
-        names = _joined(self.column_names, REFINED_NAMES[method])
-        data = map_frames(
+        data = map_step(
+            step,
             image,
-            _refine_frames,
-            "ragged",
-            size=len(names),
-            kwargs={"names": self.column_names, "settings": settings},
-            beside=self.data,
+            per_frame={"tables": self.data},
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,
         )
-        result = self._with_columns(data, names)
+        result = self._with_columns(data, step.joined_names)
         set_data(result, data)
-        record = {name: value for name, value in settings.items() if value is not None}
-        if mode != "HRTEM":  # other modes tell how columns look
-            del record["contrast"]
-        result.metadata.set_item(
-            "STEM_enhance.refine",
-            {**record, "version": hyperspy_stem_enhance.__version__},
-        )
+        write_provenance(result, "refine", step.record())
         return result
 
     refine.__doc__ %= (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
-
-
-def _joined(names, refined):
-    """Names of the columns before, and those that refining adds."""
-    return (*names, *(name for name in refined if name not in names))
 
 
 def _recorded_variance(image):
@@ -170,22 +151,3 @@ def _recorded_variance(image):
     if not all(isinstance(value, int | float) for value in (gain, offset)):
         return None
     return float(gain), float(offset)
-
-
-def _refine_frames(frames, beside, names, settings):
-    """Refine the columns of a batch of frames; dask calls this."""
-    from hyperspy_stem_enhance.detect.refinement import (
-        REFINED_NAMES,
-        refine_positions,
-    )
-
-    refined_names = REFINED_NAMES[settings["method"]]
-    joined = _joined(names, refined_names)
-    places = [joined.index(name) for name in refined_names]
-    tables = []
-    for frame, before in zip(frames, beside, strict=True):
-        table = np.empty((len(before), len(joined)))
-        table[:, : len(names)] = before
-        table[:, places] = refine_positions(frame, before, **settings)
-        tables.append(table)
-    return tables

@@ -111,77 +111,36 @@ def check_enhance(enhance):
         raise ValueError(f"enhance={enhance!r} is unknown; use True, False or 'auto'")
 
 
-def check_threshold(threshold):
-    """Raise ValueError unless threshold is None or a confidence."""
-    try:
-        valid = threshold is None or 0 <= threshold <= 1
-    except TypeError:
-        valid = False
-    if not valid:
-        raise ValueError(
-            f"threshold={threshold!r} is not a confidence from 0 to 1; use None for "
-            "the default"
-        )
+def check_method(method):
+    """Raise ValueError unless columns can be looked for by this method."""
+    known = ("auto", "network", "classical")
+    if method not in known:
+        listed = ", ".join(map(repr, known))
+        raise ValueError(f"method={method!r} is unknown; use one of {listed}")
 
 
-def check_detection(method, separation, support):
-    """Raise ValueError unless these are arguments of `detect_atoms`."""
-    for name, value, known in (
-        ("method", method, ("auto", "network", "classical")),
-        ("support", support, ("auto", "keep")),
-    ):
-        if value not in known:
-            listed = ", ".join(map(repr, known))
-            raise ValueError(f"{name}={value!r} is unknown; use one of {listed}")
-    try:
-        valid = separation is None or 0 <= separation < np.inf
-    except TypeError:
-        valid = False
-    if not valid:
-        raise ValueError(
-            f"separation={separation!r} is no distance; give a number of pixels, or "
-            "None"
-        )
-
-
-def describe_defects(frame):
-    """Describe hot and dead pixels and saturated areas of an image for a warning.
+def check_uniform_axes(signal):
+    """Raise ValueError unless positions can be calibrated by the image axes.
 
     Parameters
     ----------
-    frame : numpy.ndarray, shape (h, w)
-        Real, with at least one finite pixel.
-
-    Returns
-    -------
-    dict of str to str
-        From the kind of defect to a text with the number of pixels. Empty
-        for an image without any.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> image = np.random.default_rng(0).normal(100, 5, (64, 64))
-    >>> image[30, 30] = 1e4
-    >>> describe_defects(image)["hot"]
-    '1 pixel far outside the range of all others'
+    signal : hyperspy.api.signals.Signal2D
     """
-    from hyperspy_stem_enhance.noise.checks import check_pixels
-    from hyperspy_stem_enhance.noise.usable import usable_pixels
+    from hyperspy_stem_enhance.signals._ragged import image_axes_dictionary
 
-    found = check_pixels(frame, usable_pixels(frame))
-    defects = {}
-    if found["hot_pixels"]:
-        pixels = "pixel" if found["hot_pixels"] == 1 else "pixels"
-        defects["hot"] = (
-            f"{found['hot_pixels']} {pixels} far outside the range of all others"
+    image_axes_dictionary(signal.axes_manager.signal_axes)
+
+
+def check_pair(image, enhanced):
+    """Raise unless a signal and the enhanced one are of one and the same image."""
+    for signal, name in ((image, "the signal"), (enhanced, "enhanced")):
+        if signal.axes_manager.navigation_size > 1:
+            raise ValueError(
+                f"{name} has {signal.axes_manager.navigation_size} images; compare "
+                "one at a time, such as s.inav[0] with e.inav[0]."
+            )
+    if image.data.shape[-2:] != enhanced.data.shape[-2:]:
+        raise ValueError(
+            f"enhanced has images of {enhanced.data.shape[-2:]} pixels, the signal of "
+            f"{image.data.shape[-2:]}; give what enhance_sfin made of this signal."
         )
-    at_ends = found["clipped_low"] + found["clipped_high"]
-    if at_ends > 0:
-        few = at_ends < 0.0005  # what would be called 0.0%
-        share = f"{at_ends * frame.size:.0f}" if few else f"{at_ends:.1%}"
-        defects["clipped"] = (
-            f"{share} of its pixels at the ends of the detector's range "
-            "(saturated, or cut off at the lowest value)"
-        )
-    return defects

@@ -1,13 +1,12 @@
 """The method that measures the noise of images."""
 
-import numpy as np
 from hyperspy.docstrings.signal import (
     LAZY_OUTPUT_ARG,
     NUM_WORKERS_ARG,
     SHOW_PROGRESSBAR_ARG,
 )
 
-from hyperspy_stem_enhance.lazy import map_frames
+from hyperspy_stem_enhance.mapping import map_step
 from hyperspy_stem_enhance.signals import _checks
 
 _RUN_ARGS = (LAZY_OUTPUT_ARG, SHOW_PROGRESSBAR_ARG, NUM_WORKERS_ARG)
@@ -115,33 +114,22 @@ class CalibrationMixin:
         >>> s.calibrate_noise(show_progressbar=False)
         <NoiseCalibration, title: , dimensions: (4|33)>
         """
-        from hyperspy_stem_enhance.noise.calibration import (
-            calibrate_records,
-            check_arguments,
-        )
-        from hyperspy_stem_enhance.noise.record import record_names
         from hyperspy_stem_enhance.signals._areas import area_labels
         from hyperspy_stem_enhance.signals.noise_calibration import NoiseCalibration
+        from hyperspy_stem_enhance.steps import Calibration
 
         _checks.check_images(self)
         _checks.check_mode(mode, hrtem=True)
         _checks.check_workers(num_workers)
-        settings = {"mode": mode, "method": method, "fast_axis": fast_axis}
-        check_arguments(**settings, atom_free=atom_free)
-        settings["atom_free"] = area_labels(atom_free, self)
-        data = map_frames(
+        step = Calibration(mode, method, fast_axis, area_labels(atom_free, self))
+        data = map_step(
+            step,
             self,
-            calibrate_records,
-            "vector",
-            size=len(record_names(mode)),
-            dtype=np.float64,
-            kwargs=settings,
-            refuse_constant=True,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,
         )
-        calibration = NoiseCalibration.from_array(data, image=self, **settings)
+        calibration = NoiseCalibration.from_array(data, image=self, **vars(step))
         if not calibration._lazy:
             calibration.warn_of_notes()
             if not self._lazy:

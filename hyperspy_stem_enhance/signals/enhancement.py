@@ -1,14 +1,20 @@
 """The methods of image signals that enhance them, and tell what to believe."""
 
+from dataclasses import replace
+
 from hyperspy.docstrings.signal import (
     LAZY_OUTPUT_ARG,
     NUM_WORKERS_ARG,
     SHOW_PROGRESSBAR_ARG,
 )
 
-import hyperspy_stem_enhance
-from hyperspy_stem_enhance.lazy import map_frames, set_data
-from hyperspy_stem_enhance.signals import _checks, _evidence, _workers
+from hyperspy_stem_enhance.mapping import map_step, set_data
+from hyperspy_stem_enhance.signals import _checks
+from hyperspy_stem_enhance.signals._provenance import (
+    pixel_size_nm,
+    read_provenance,
+    write_provenance,
+)
 
 _OPTIONS = """output : {{"enhanced", "super-resolution", "detection"}}, optional
             What the network is to return: the columns without noise and
@@ -148,25 +154,38 @@ class EnhancementMixin:
         >>> s.enhance_sfin(scale=1, show_progressbar=False)
         <Signal2D, title: , dimensions: (|64, 64)>
         """
+        from hyperspy_stem_enhance.steps import Enhancement, EnhancementWithUncertainty
+
         _checks.check_arguments(self, mode, num_workers)
-        options = {
-            "output": output,
-            "keep_background": keep_background,
-            "allow_negative": allow_negative,
-            "scale": scale,
-            "self_ensemble": self_ensemble,
-            "remove_echo": remove_echo,
+        if return_uncertainty and inplace:
+            raise ValueError(
+                "inplace=True leaves no place for the uncertainty of "
+                "return_uncertainty=True; take both signals that are returned."
+            )
+        kind = EnhancementWithUncertainty if return_uncertainty else Enhancement
+        step = kind(
+            model=model,
+            mode=mode,
+            device=device,
+            output=output,
+            keep_background=keep_background,
+            allow_negative=allow_negative,
+            scale=scale,
+            pixel_size=pixel_size_nm(self),
+            self_ensemble=self_ensemble,
+            remove_echo=remove_echo,
+        )
+        run = {
+            "lazy_output": lazy_output,
+            "show_progressbar": show_progressbar,
+            "num_workers": num_workers,
         }
-        return _enhance(
-            self,
-            "enhance_sfin",
-            {"model": model, "mode": mode, "device": device},
-            options,
-            return_uncertainty=return_uncertainty,
-            inplace=inplace,
-            lazy_output=lazy_output,
-            show_progressbar=show_progressbar,
-            num_workers=num_workers,
+        if not return_uncertainty:
+            return apply_enhancement(self, step, inplace=inplace, **run)
+        images, uncertainties = map_step(step, self, **run)
+        return (
+            enhanced_signal(self, images, step),
+            uncertainty_signal(self, uncertainties, step),
         )
 
     enhance_sfin.__doc__ %= (_OPTIONS.format(_ECHO + _UNCERTAINTY), *_RUN_ARGS, _WARNS)
@@ -249,22 +268,26 @@ class EnhancementMixin:
         >>> atoms = e.detect_atoms()  # doctest: +SKIP
         """
         from hyperspy_stem_enhance.enhance.neighbours import check_neighbours
+        from hyperspy_stem_enhance.steps import Enhancement
 
         _checks.check_arguments(self, "HRTEM", num_workers, hrtem=True)
         check_neighbours(neighbours, self.axes_manager.navigation_dimension)
-        options = {
-            "output": output,
-            "keep_background": keep_background,
-            "allow_negative": allow_negative,
-            "scale": scale,
-            "self_ensemble": self_ensemble,
-        }
-        return _enhance(
+        step = Enhancement(
+            model=model,
+            mode="HRTEM",
+            device=device,
+            contrast=contrast,
+            output=output,
+            keep_background=keep_background,
+            allow_negative=allow_negative,
+            scale=scale,
+            pixel_size=pixel_size_nm(self),
+            self_ensemble=self_ensemble,
+        )
+        return apply_enhancement(
             self,
-            "enhance_scgn",
-            {"model": model, "mode": "HRTEM", "device": device, "contrast": contrast},
-            options,
-            neighbours=neighbours,
+            step,
+            neighbours,
             inplace=inplace,
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
@@ -318,100 +341,161 @@ class EnhancementMixin:
         """
         from hyperspy_stem_enhance.enhance.residual import report_residual
 
-        _evidence.check_pair(self, enhanced)
-        known = _workers.known_enhancement(enhanced)
+        _checks.check_images(self)
+        _checks.check_pair(self, enhanced)
+        known = read_provenance(enhanced)
         mode = known.get("mode", "HAADF") if mode is None else mode
         _checks.check_mode(mode, hrtem=True)
         return report_residual(
-            _evidence.single_image(self),
-            _evidence.single_image(enhanced),
+            _single_image(self),
+            _single_image(enhanced),
             mode,
             background_kept=known.get("keep_background", False),
             contrast=known.get("contrast", "bright"),
         )
 
 
-def _enhance(
-    signal,
-    step,
-    network,
-    options,
-    *,
-    neighbours=None,
-    return_uncertainty=False,
-    inplace=False,
-    **run,
-):
-    """Enhance all images, and write what was done into the metadata.
+def apply_enhancement(signal, step, neighbours=0, inplace=False, **run):
+    """Enhance all images of a signal.
 
     Parameters
     ----------
     signal : hyperspy.api.signals.Signal2D
-    step : str
-        Name of the method, and of its node of the metadata.
-    network : dict
-        Arguments of `_workers.enhancement`.
-    options : dict
-        Further arguments of `run.enhance_frames`.
-    neighbours : int, optional
-        Frames before and after each that it is averaged with; None where
-        the method does not offer it.
-    return_uncertainty, inplace : bool
+    step : steps.Enhancement
+    neighbours : int, default 0
+        Frames before and after each that it is averaged with first.
+    inplace : bool, default False
+        Whether the data of `signal` are replaced.
     **run
-        ``lazy_output``, ``show_progressbar`` and ``num_workers``.
-    """
-    from hyperspy_stem_enhance.enhance.neighbours import average_neighbours
-    from hyperspy_stem_enhance.enhance.run import (
-        check_additions,
-        check_echo,
-        check_scale,
-    )
-    from hyperspy_stem_enhance.models import registry
+        Of `mapping.map_step`.
 
-    settings, record = _workers.enhancement(signal, **network)
-    check_scale(options["scale"])
-    output = options["output"]
-    registry.check_outputs((output,), settings["model"])
-    remove_echo = options.get("remove_echo", False)
-    check_additions(
-        (output,), keep_background=options["keep_background"], remove_echo=remove_echo
-    )
-    check_echo(remove_echo, settings["model"])
-    arguments = _workers.enhancing({**settings, **options})
-    if return_uncertainty:
-        _evidence.check_uncertainty(inplace, output)
-        shape = signal.data.shape[-2:]
-        arguments = _evidence.enhancing({**settings, **options}, shape)
-    source = signal
-    if neighbours is not None:
-        record = {**record, "neighbours": neighbours}
-    if neighbours:
-        averaged = average_neighbours(signal.data, neighbours)
-        source = signal._deepcopy_with_new_data(averaged)
-    data = map_frames(source, **arguments, **run)
-    rows = signal.data.shape[-2]
+    Returns
+    -------
+    hyperspy.api.signals.Signal2D, or None if `inplace`
+    """
+    _checks.check_images(signal)
+    data = map_step(step, averaged_signal(signal, neighbours), **run)
+    return enhanced_signal(signal, data, step, neighbours, inplace)
+
+
+def enhanced_signal(signal, data, step, neighbours=0, inplace=False):
+    """Signal of images that were enhanced, and what was done in its metadata.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+        As recorded.
+    data : numpy.ndarray or dask.array.Array
+    step : steps.Enhancement
+        What made them.
+    neighbours : int, default 0
+        Frames before and after each that it was averaged with.
+    inplace : bool, default False
+        Whether the data of `signal` are replaced.
+
+    Returns
+    -------
+    hyperspy.api.signals.Signal2D, or None if `inplace`
+    """
     result = signal if inplace else signal._deepcopy_with_new_data()
-    set_data(result, data[..., :rows, :])
+    set_data(result, data)
     # The noise of the input; HyperSpy's own operations drop it as well
     if result.metadata.has_item("Signal.Noise_properties"):
         del result.metadata.Signal.Noise_properties
-    if output == "detection":
+    if step.output == "detection":
         result.metadata.set_item("Signal.quantity", "Probability")
-    _write_record(result, step, {**record, **options})
-    if inplace:
-        signal.events.data_changed.trigger(obj=signal)
-        return None
-    if not return_uncertainty:
+    camera = step.mode == "HRTEM"
+    record = {**step.record(), "neighbours": neighbours} if camera else step.record()
+    write_provenance(result, "enhance_scgn" if camera else "enhance_sfin", record)
+    if not inplace:
         return result
-    uncertainty = result._deepcopy_with_new_data()
-    set_data(uncertainty, data[..., rows:, :])
-    delattr(uncertainty.metadata.STEM_enhance, step)
-    interval = {"interval": _evidence.INTERVAL}
-    _write_record(uncertainty, "uncertainty", {**record, **options, **interval})
-    return result, uncertainty
+    signal.events.data_changed.trigger(obj=signal)
+    return None
 
 
-def _write_record(signal, step, settings):
-    signal.metadata.add_node(f"STEM_enhance.{step}")
-    record = {**settings, "version": hyperspy_stem_enhance.__version__}
-    signal.metadata.STEM_enhance[step].add_dictionary(record)
+def uncertainty_signal(signal, data, step):
+    """Signal of the uncertainties of enhanced images.
+
+    Parameters
+    ----------
+    signal, data, step
+        As of `enhanced_signal`.
+
+    Returns
+    -------
+    hyperspy.api.signals.Signal2D
+    """
+    from hyperspy_stem_enhance.steps.enhancement import INTERVAL
+
+    result = enhanced_signal(signal, data, step)
+    del result.metadata.STEM_enhance.enhance_sfin
+    record = {**step.record(), "interval": INTERVAL}
+    write_provenance(result, "uncertainty", record)
+    return result
+
+
+def averaged_signal(signal, neighbours):
+    """Images averaged with those before and after each, if there are to be any.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+    neighbours : int
+        As of `enhance_scgn`.
+
+    Returns
+    -------
+    hyperspy.api.signals.Signal2D
+    """
+    from hyperspy_stem_enhance.enhance.neighbours import average_neighbours
+
+    if not neighbours:
+        return signal
+    averaged = average_neighbours(signal.data, neighbours)
+    return signal._deepcopy_with_new_data(averaged)
+
+
+def enhance_and_detect(signal, enhancement, detection, neighbours=0):
+    """Enhance images and find their columns, lazily, with one run of the network.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.Signal2D
+    enhancement : steps.Enhancement
+    detection : steps.Detection
+    neighbours : int, default 0
+        As of `enhance_scgn`; for both.
+
+    Returns
+    -------
+    enhanced : hyperspy.api.signals.LazySignal2D
+    atoms : hyperspy_stem_enhance.LazyAtomPositions
+        What the methods return by themselves. Computed together they read
+        every frame once, and the network works on it once.
+    """
+    from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
+    from hyperspy_stem_enhance.steps import EnhancedDetection, EnhancementAndDetection
+
+    _checks.check_images(signal)
+    _checks.check_uniform_axes(signal)
+    source = averaged_signal(signal, neighbours)
+    if read_provenance(signal):  # enhanced already: columns are bright in it
+        detection = replace(
+            detection, mode="HAADF", contrast="bright", refuse_constant=False
+        )
+        tables = map_step(EnhancedDetection(detection), source, lazy_output=True)
+        images = map_step(enhancement, source, lazy_output=True)
+    else:
+        step = EnhancementAndDetection(enhancement, detection)
+        images, tables = map_step(step, source, lazy_output=True)
+    return (
+        enhanced_signal(signal, images, enhancement, neighbours),
+        AtomPositions.from_arrays(tables, image=signal),
+    )
+
+
+def _single_image(signal):
+    """Pixels of a signal of one image, in memory."""
+    data = signal.data
+    data = data.compute() if signal._lazy else data
+    return data.reshape(data.shape[-2:])

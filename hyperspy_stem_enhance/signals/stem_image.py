@@ -4,6 +4,8 @@ The methods check their arguments, have the array functions mapped over the
 frames, and put axes and metadata on the result; they hold no mathematics.
 """
 
+from importlib.util import find_spec
+
 from hyperspy.docstrings.signal import (
     LAZY_OUTPUT_ARG,
     LAZYSIGNAL_DOC,
@@ -12,7 +14,9 @@ from hyperspy.docstrings.signal import (
 )
 from hyperspy.signals import LazySignal2D, Signal2D
 
-from hyperspy_stem_enhance.signals import _checks, _interactive, _parts, _workers
+from hyperspy_stem_enhance.mapping import map_step
+from hyperspy_stem_enhance.signals import _checks, _interactive
+from hyperspy_stem_enhance.signals._provenance import pixel_size_nm, read_provenance
 from hyperspy_stem_enhance.signals.calibration import CalibrationMixin
 from hyperspy_stem_enhance.signals.enhancement import EnhancementMixin
 from hyperspy_stem_enhance.signals.tomography import TomographyMixin
@@ -121,27 +125,55 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin, TomographyMixin):
         <AtomPositions, title: , dimensions: (4|ragged)>
         """
         from hyperspy_stem_enhance.detect.columns import DEFAULT_THRESHOLD
+        from hyperspy_stem_enhance.imaging import check_contrast
+        from hyperspy_stem_enhance.signals._regions import region_mask
         from hyperspy_stem_enhance.signals.atom_positions import AtomPositions
+        from hyperspy_stem_enhance.steps import (
+            Detection,
+            EnhancedDetection,
+            Enhancement,
+            EnhancementAndDetection,
+        )
 
         _checks.check_arguments(self, mode, num_workers, hrtem=True)
+        _checks.check_uniform_axes(self)
         _checks.check_enhance(enhance)
-        _checks.check_threshold(threshold)
-        _checks.check_detection(method, separation, support)
+        _checks.check_method(method)
+        check_contrast(contrast, mode)
         if interactive:
             _interactive.check_interactive(
                 self._lazy if lazy_output is None else lazy_output
             )
-        options = {
-            "contrast": contrast,
-            "method": method,
-            "threshold": 0.0 if interactive else threshold,
-            "separation": separation,
-            "roi": roi,
-            "support": support,
-        }
-        data = _parts.detect(
+        if method == "auto":
+            method = "network" if find_spec("torch") else "classical"
+        if enhance == "auto":
+            enhance = not read_provenance(self)
+        step = Detection(
+            # Columns of enhanced images are bright in all modes
+            mode=mode if enhance else "HAADF",
+            contrast=contrast if enhance else "bright",
+            method=method,
+            threshold=0.0 if interactive else threshold,
+            separation=separation,
+            region=region_mask(roi, self),
+            support=support,
+            refuse_constant=bool(enhance),
+        )
+        if method == "network" and enhance:
+            enhancement = Enhancement(
+                model=model,
+                mode=mode,
+                device=device,
+                contrast=contrast,
+                scale=scale,
+                pixel_size=pixel_size_nm(self),
+            )
+            step = EnhancementAndDetection(enhancement, step, with_images=False)
+        elif method == "network":
+            step = EnhancedDetection(step)
+        data = map_step(
+            step,
             self,
-            _workers.detecting(self, mode, enhance, model, device, scale, **options),
             lazy_output=lazy_output,
             show_progressbar=show_progressbar,
             num_workers=num_workers,

@@ -56,8 +56,9 @@ def add_noise(
     >>> add_noise(s, counts, show_progressbar=False)
     <Signal2D, title: , dimensions: (3|32, 32)>
     """
-    from ..lazy import map_frames, set_data
+    from ..mapping import map_step, set_data
     from ..signals._checks import check_images
+    from ..steps.base import FunctionStep
 
     check_images(signal)
     if isinstance(noise, NoiseParameters | HRTEMNoiseParameters):
@@ -69,11 +70,13 @@ def add_noise(
         )
     if fast_axis not in ("x", "y"):
         raise ValueError(f"fast_axis={fast_axis!r} is unknown; use 'x' or 'y'.")
-    data = map_frames(
+    settings = {"noise": noise, "seed": seed, "turned": fast_axis == "y"}
+    n = max(1, signal.axes_manager.navigation_size)
+    numbers = np.arange(n).reshape(signal.data.shape[:-2] or (1,))
+    data = map_step(
+        FunctionStep(_noisy_frames, settings=settings),
         signal,
-        _noisy_frames,
-        kwargs={"noise": noise, "seed": seed, "turned": fast_axis == "y"},
-        numbered=True,
+        per_frame={"numbers": numbers},
         lazy_output=lazy_output,
         show_progressbar=show_progressbar,
     )

@@ -281,7 +281,7 @@ def _positions_block(scenes):
 def _compute(arrays, show_progressbar, num_workers):
     import dask
 
-    from ..lazy import progressbar
+    from ..mapping import progressbar
 
     options = {} if num_workers is None else {"num_workers": num_workers}
     with progressbar(show_progressbar, desc="simulate"):

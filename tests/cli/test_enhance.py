@@ -140,12 +140,12 @@ class TestDetectingAsWell:
         assert (out / "movie_atoms.csv").is_file()
 
     def test_run_the_network_once_for_both(self, folder, out, monkeypatch):
-        enhance_frames, ran = run_module.enhance_frames, []
+        enhance, ran = run_module.enhance_checked, []
 
         def count(frames, *args, **kwargs):
             ran.append(len(frames))
-            return enhance_frames(frames, *args, **kwargs)
+            return enhance(frames, *args, **kwargs)
 
-        monkeypatch.setattr(run_module, "enhance_frames", count)
+        monkeypatch.setattr(run_module, "enhance_checked", count)
         assert run(folder, out, "--detect", "--scale", "1", file="movie.tif") == 0
         assert sum(ran) == 2

@@ -62,7 +62,8 @@ def test_large_frames_have_all_outputs(three_outputs, monkeypatch):
 
 
 def test_parts_take_one_output(three_outputs, frames):
-    found = enhance_parts(frames, model=three_outputs, output="detection")
+    network = three_outputs, "HAADF", "auto"
+    [found] = enhance_parts(frames, *network, ("detection",))
     expected = enhance_frames(frames, three_outputs, output="detection")
     np.testing.assert_allclose(found, expected, atol=1e-5)
 

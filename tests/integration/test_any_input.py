@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, Phase, given, seed, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from hyperspy_stem_enhance.cli.stream import cut  # noqa: E402
-from hyperspy_stem_enhance.signals._together import enhance_and_detect  # noqa: E402
+from hyperspy_stem_enhance.signals.enhancement import enhance_and_detect  # noqa: E402
+from hyperspy_stem_enhance.steps import Detection, Enhancement  # noqa: E402
 
 DTYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f2", "f4", "f8"]
 CONTENTS = ("noise", "counts", "columns", "constant", "ramp", "hot", "binary")
@@ -114,7 +115,8 @@ def run(signal, step, mode, scale):
         return None, None, signal.detect_atoms(**network, **quiet).data
     signal = signal if signal._lazy else signal.as_lazy()
     signal.data, _ = cut(signal.data)
-    enhanced, atoms = enhance_and_detect(signal, network, network)
+    steps = Enhancement(**network), Detection(mode)
+    enhanced, atoms = enhance_and_detect(signal, *steps)
     images, tables = da.compute(enhanced.data, atoms.data)
     return None, images, tables
 

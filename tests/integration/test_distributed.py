@@ -15,9 +15,11 @@ from scipy import fft
 from hyperspy_stem_enhance.cli import cluster as cli_cluster
 from hyperspy_stem_enhance.cli import main
 from hyperspy_stem_enhance.cli.stream import Ahead, ClusterPool, Stream, cut
-from hyperspy_stem_enhance.lazy import map_frames
-from hyperspy_stem_enhance.signals._together import enhance_and_detect
+from hyperspy_stem_enhance.mapping import map_step
+from hyperspy_stem_enhance.signals.enhancement import enhance_and_detect
 from hyperspy_stem_enhance.simulate.scene import draw_scene
+from hyperspy_stem_enhance.steps import Detection, Enhancement
+from hyperspy_stem_enhance.steps.base import FunctionStep, Vector
 
 distributed = pytest.importorskip("distributed")
 
@@ -49,7 +51,8 @@ def frames():
 def test_lazy_frames_go_to_the_workers(client, rng):
     data = rng.normal(0, 1, (6, 16, 20)).astype(np.float32)
     s = hs.signals.Signal2D(da.from_array(data, chunks=(2, 9, 20))).as_lazy()
-    result = map_frames(s, fft.dctn, kwargs={"axes": (1, 2)}, lazy_output=False)
+    step = FunctionStep(fft.dctn, settings={"axes": (1, 2)})
+    result = map_step(step, s, lazy_output=False)
     np.testing.assert_allclose(result, fft.dctn(data, axes=(1, 2)), atol=1e-4)
 
 
@@ -59,7 +62,7 @@ def process_id(frames):
 
 def test_frames_in_memory_stay_in_this_process(client, rng):
     s = hs.signals.Signal2D(rng.normal(0, 1, (6, 16, 20)))
-    ids = map_frames(s, process_id, "vector", size=1, dtype=np.float64)
+    ids = map_step(FunctionStep(process_id, (Vector(1),)), s)
     assert set(ids.ravel()) == {os.getpid()}
 
 
@@ -70,7 +73,7 @@ def test_warnings_of_workers_reach_the_session(client, rng):
     with pytest.warns(  # noqa: PT031
         UserWarning, match=r"inav\[3\] cannot be used"
     ) as record:
-        result = map_frames(s, np.negative, lazy_output=False)
+        result = map_step(FunctionStep(np.negative), s, lazy_output=False)
         for _ in range(100):  # the warning travels by itself
             if len(record):
                 break
@@ -165,8 +168,7 @@ def test_chunks_are_read_once_for_both(client, frames, tmp_path):
     )
     s = hs.signals.Signal2D(lazy).as_lazy()
     s.data, units = cut(s.data)
-    settings = {"model": "auto", **NETWORK}
-    results = enhance_and_detect(s, settings, settings)
+    results = enhance_and_detect(s, Enhancement(**NETWORK), Detection())
     arrays = [result.data for result in results]
     stream = Stream(arrays, units, Ahead(ClusterPool(client)), "name", 2**15)
     found = [values for _, values in stream]

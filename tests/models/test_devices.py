@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from hyperspy_stem_enhance import lazy
 from hyperspy_stem_enhance.enhance import run
-from hyperspy_stem_enhance.models import registry
+from hyperspy_stem_enhance.models import registry, semaphores
 from hyperspy_stem_enhance.models.devices import best_device, why_unfit
 
 
@@ -61,8 +60,8 @@ def test_other_errors_are_not_taken_for_too_little_memory(tiles):
 
 
 def test_a_network_is_run_by_one_thread_after_another(monkeypatch):
-    monkeypatch.setattr(lazy, "_turns", None)
-    monkeypatch.setattr(lazy, "_count_cores", torch.get_num_threads)
+    monkeypatch.setattr(semaphores, "_semaphores", None)
+    monkeypatch.setattr(semaphores, "count_cores", torch.get_num_threads)
     inside, peak = 0, 0
 
     def network(x):

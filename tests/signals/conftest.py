@@ -20,8 +20,14 @@ def draw_columns(rng, nav_shape=(), shape=(48, 56)):
     return counts.reshape((*nav_shape, *shape))
 
 
-def smooth_frames(frames, model, mode, device, **options):
-    """Stand-in for `enhance_frames`."""
+def smooth_frames(frames, model, mode, device, outputs=("enhanced",), **options):
+    """Stand-in for `enhance_checked`: the same image for every output."""
+    image = smooth(frames, mode, **options)
+    plain = smooth(frames, mode)
+    return tuple(image if name == "enhanced" else plain for name in outputs)
+
+
+def smooth(frames, mode, **options):
     sign = -1 if mode == "BF" else 1
     out = []
     for frame in np.asarray(frames, np.float32):
@@ -40,18 +46,17 @@ def smooth_frames(frames, model, mode, device, **options):
 @pytest.fixture
 def fake_network(monkeypatch):
     """Let the methods run without weights."""
-    from hyperspy_stem_enhance import models
     from hyperspy_stem_enhance.enhance import run
     from hyperspy_stem_enhance.models import registry
 
-    monkeypatch.setattr(models, "resolve", lambda model, mode: "fake")
-    monkeypatch.setattr(models, "weights_sha256", lambda name: "0" * 64)
+    monkeypatch.setattr(registry, "resolve", lambda *args: "fake")
+    monkeypatch.setattr(registry, "weights_sha256", lambda name: "0" * 64)
     monkeypatch.setattr(registry, "load_for_use", lambda *args: None)
     monkeypatch.setattr(registry, "check_outputs", lambda *args: None)
     monkeypatch.setattr(registry, "outputs", lambda name: ("enhanced",))
     monkeypatch.setattr(registry, "takes_eight_bit", lambda name: False)
     monkeypatch.setattr(registry, "ranges", lambda name: ((0, np.inf), (0, np.inf)))
-    monkeypatch.setattr(run, "enhance_frames", smooth_frames)
+    monkeypatch.setattr(run, "enhance_checked", smooth_frames)
 
 
 @pytest.fixture

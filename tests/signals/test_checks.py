@@ -7,7 +7,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_stem_enhance.signals._checks import describe_defects
+from hyperspy_stem_enhance.noise.checks import describe_defects
 
 pytestmark = pytest.mark.usefixtures("fake_network")
 

@@ -61,7 +61,7 @@ def test_classical_detection_runs_no_network(make_images, monkeypatch, lazy):
     def refuse(*args, **kwargs):
         raise AssertionError("the network ran")
 
-    monkeypatch.setattr(run, "enhance_frames", refuse)
+    monkeypatch.setattr(run, "enhance_checked", refuse)
     s = make_images((3,))
     s = s.as_lazy() if lazy else s
     atoms = s.detect_atoms(method="classical")
@@ -83,8 +83,8 @@ def test_dots_of_a_network_are_used(make_images, monkeypatch):
 
     asked, seen = [], []
 
-    def enhance(frames, *args, output="enhanced", **options):
-        asked.append(output)
+    def enhance(frames, model, mode, device, outputs, **options):
+        asked.append(outputs)
         return frames, np.full(frames.shape, 0.25, np.float32)
 
     def detect(enhanced, raw=None, probability=None, **options):
@@ -93,8 +93,8 @@ def test_dots_of_a_network_are_used(make_images, monkeypatch):
 
     names = ("enhanced", "super-resolution", "detection")
     monkeypatch.setattr(registry, "outputs", lambda name: names)
-    monkeypatch.setattr(run, "enhance_frames", enhance)
+    monkeypatch.setattr(run, "enhance_checked", enhance)
     monkeypatch.setattr(columns, "detect_columns", detect)
     make_images((2,)).detect_atoms()
-    assert asked[0] == ("enhanced", "detection")
+    assert asked[0] == (run.COLUMNS, "detection")
     assert seen == [0.25, 0.25]

@@ -8,8 +8,9 @@ import pytest
 import hyperspy_stem_enhance as hse
 from hyperspy_stem_enhance import models
 from hyperspy_stem_enhance.models import registry
-from hyperspy_stem_enhance.signals._together import enhance_and_detect
+from hyperspy_stem_enhance.signals.enhancement import enhance_and_detect
 from hyperspy_stem_enhance.simulate import draw_scene
+from hyperspy_stem_enhance.steps import Detection, Enhancement
 
 
 @pytest.fixture
@@ -126,7 +127,9 @@ class TestEnhanced:
         settings = {"model": "auto", "mode": "HRTEM", "device": "cpu", "scale": 1}
         settings["contrast"] = "dark"
         lazy = movie.as_lazy()
-        enhanced, atoms = enhance_and_detect(lazy, settings, settings)
+        enhanced, atoms = enhance_and_detect(
+            lazy, Enhancement(**settings), Detection("HRTEM", "dark")
+        )
         images, tables = dask.compute(enhanced.data, atoms.data)
         del settings["mode"]
         expected = movie.enhance_scgn(**settings)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from hyperspy_stem_enhance.detect import columns
+from hyperspy_stem_enhance.detect.parts import join_columns
 from hyperspy_stem_enhance.enhance import parts
-from hyperspy_stem_enhance.signals import _parts, _workers
-from hyperspy_stem_enhance.signals._together import enhance_and_detect
+from hyperspy_stem_enhance.signals.enhancement import enhance_and_detect
+from hyperspy_stem_enhance.steps import Detection, Enhancement
 
 NETWORK = {"model": "auto", "mode": "HAADF", "device": "cpu", "scale": 1}
 
@@ -53,7 +55,7 @@ class TestJoining:
     def join(self, above, below, **options):
         below = [[row - 60, *rest] for row, *rest in below]
         tables = [np.reshape(t, (-1, 5)) for t in (above, below)]
-        return _parts.join(tables, self.intervals, **options)
+        return join_columns(tables, self.intervals, **options)
 
     def test_each_part_answers_for_its_own_side(self):
         found = self.join(
@@ -91,13 +93,13 @@ def test_columns_are_those_of_the_whole_frame(lattice, chunks):
 
 
 def test_nothing_works_on_a_whole_frame(lattice, monkeypatch):
-    detect, seen = _workers.detect, []
+    detect, seen = columns.detect_classically, []
 
-    def note(frames, **settings):
-        seen.append(frames.shape)
-        return detect(frames, **settings)
+    def note(frame, **settings):
+        seen.append(frame.shape)
+        return detect(frame, **settings)
 
-    monkeypatch.setattr(_workers, "detect", note)
+    monkeypatch.setattr(columns, "detect_classically", note)
     lazy(lattice, (10, 260)).detect_atoms(method="classical", lazy_output=False)
     assert len(seen) == 2 * 4
     assert max(max(shape) for shape in seen) <= parts.SIZE
@@ -134,30 +136,64 @@ def test_parts_without_content_lose_no_other(lattice):
 def test_enhanced_together(lattice, monkeypatch):
     from hyperspy_stem_enhance.enhance import run
 
-    whole, ran = run.enhance_frames, []
+    whole, ran = run.enhance_checked, []
 
     def count(batch, *args, **kwargs):
         ran.append(len(batch))
         return whole(batch, *args, **kwargs)
 
-    monkeypatch.setattr(run, "enhance_frames", count)
+    monkeypatch.setattr(run, "enhance_checked", count)
     signal = lazy(lattice, (50, 130))
-    enhanced, atoms = enhance_and_detect(signal, NETWORK, NETWORK)
+    enhanced, atoms = enhance_and_detect(signal, Enhancement(**NETWORK), Detection())
     image, tables = dask.compute(enhanced.data, atoms.data)
     assert sum(ran) == 2 * 4
     expected = signal.enhance_sfin(**NETWORK, lazy_output=False)
     np.testing.assert_allclose(image, expected.data, rtol=1e-4, atol=1e-3)
-    [columns] = signal.detect_atoms(**NETWORK, lazy_output=False).data
-    np.testing.assert_allclose(tables[0], columns, rtol=1e-4, atol=1e-3)
+    [expected] = signal.detect_atoms(**NETWORK, lazy_output=False).data
+    np.testing.assert_allclose(tables[0], expected, rtol=1e-4, atol=1e-3)
 
 
 def test_enhanced_together_where_there_is_nothing(lattice):
     image = lattice.copy()
     image[:, 110:] = 7.0
     signal = lazy(np.stack([image, image]), (1, 50, 130))
-    enhanced, atoms = enhance_and_detect(signal, NETWORK, NETWORK)
+    enhanced, atoms = enhance_and_detect(signal, Enhancement(**NETWORK), Detection())
     images, tables = dask.compute(enhanced.data, atoms.data)
     assert images.shape == (2, 150, 260)
     assert np.isfinite(images).all()
     assert not images[:, :, 190:].any()
     assert all(len(table) for table in tables)
+
+
+@pytest.mark.parametrize("chunks", [(40, 260), (64, 100), (150, 260)])
+@pytest.mark.parametrize("spacing", [5.1, 13.0])
+def test_lazy_is_what_is_in_memory(rng, chunks, spacing):
+    """The scale is that of the whole frame, though a quarter shows no lattice."""
+    y, x = np.mgrid[:150, :260]
+    waves = np.cos(2 * np.pi * y / spacing) + np.cos(2 * np.pi * x / spacing)
+    image = rng.normal(20 * waves * (x < 190), 4).astype(np.float32)
+    eager = hs.signals.Signal2D(image)
+    signal = lazy(image, chunks)
+    for method in ("enhance_sfin", "detect_atoms"):
+        expected = getattr(eager, method)().data
+        found = getattr(signal, method)(lazy_output=False).data
+        if method == "detect_atoms":
+            [expected], [found] = expected, found
+            assert len(found) > 50
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("value", "match"), [(3.0, "all its pixels are 3"), (np.nan, "no finite pixel")]
+)
+def test_a_large_frame_that_cannot_be_used(value, match):
+    image = np.full((150, 260), value)
+    for signal in (hs.signals.Signal2D(image), lazy(image, (50, 50))):
+        with pytest.raises(ValueError, match=f"the image cannot be used: .*{match}"):
+            signal.enhance_sfin(lazy_output=False)
+    movie = np.stack([image, np.random.default_rng(0).normal(9, 1, image.shape)])
+    for signal in (hs.signals.Signal2D(movie), lazy(movie, (1, 50, 50))):
+        with pytest.warns(UserWarning, match=rf"inav\[0\] cannot be used: .*{match}"):
+            first, second = signal.enhance_sfin(lazy_output=False).data
+        assert np.isnan(first).all()
+        assert np.isfinite(second).all()

@@ -13,7 +13,7 @@ from hyperspy_stem_enhance.enhance import parts
 from hyperspy_stem_enhance.noise.record import RECORD_NAMES
 from hyperspy_stem_enhance.signals.stem_image import LazySTEMImage, STEMImage
 
-from .conftest import smooth_frames
+from .conftest import smooth, smooth_frames
 
 NAV_SHAPES = [(), (1,), (4,), (2, 3)]
 METHODS = ["calibrate_noise", "enhance_sfin", "enhance_scgn", "detect_atoms"]
@@ -184,7 +184,7 @@ class TestEnhance:
         assert e.metadata.Acquisition_instrument.TEM.beam_energy == 200
         assert e.original_metadata.microscope.gain == 3
         frames = np.asarray(s.data).reshape(-1, 48, 56)
-        expected = smooth_frames(frames, None, "HAADF", None).reshape(e.data.shape)
+        expected = smooth(frames, "HAADF").reshape(e.data.shape)
         np.testing.assert_allclose(np.asarray(e.data), expected, rtol=1e-6)
 
     def test_record(self, make_images):
@@ -207,7 +207,7 @@ class TestEnhance:
     )
     def test_options_reach_the_array_function(self, make_images, option):
         s = make_images()
-        expected = smooth_frames(s.data[None], None, "HAADF", None, **{option: True})[0]
+        expected = smooth(s.data[None], "HAADF", **{option: True})[0]
         result = s.enhance_sfin(**{option: True})
         np.testing.assert_array_equal(result.data, expected)
         assert np.any(result.data != s.enhance_sfin().data)
@@ -262,7 +262,7 @@ class TestDetectAtoms:
             calls.append(len(frames))
             return smooth_frames(frames, *args, **kwargs)
 
-        monkeypatch.setattr(run, "enhance_frames", count)
+        monkeypatch.setattr(run, "enhance_checked", count)
         s = make_images()
         s.detect_atoms()
         assert sum(calls) == 1

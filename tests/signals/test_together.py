@@ -1,5 +1,6 @@
 """Enhancement and detection with one run of the network."""
 
+from dataclasses import fields
 from inspect import signature
 
 import dask
@@ -9,11 +10,10 @@ import numpy as np
 import pytest
 
 from hyperspy_stem_enhance.enhance import run
-from hyperspy_stem_enhance.signals import _workers
-from hyperspy_stem_enhance.signals._together import enhance_and_detect
+from hyperspy_stem_enhance.signals.enhancement import enhance_and_detect
 from hyperspy_stem_enhance.simulate.scene import draw_scene
+from hyperspy_stem_enhance.steps import Detection, Enhancement
 
-_NETWORK_ARGUMENTS = ("frames", "model", "mode", "device", "output")
 NETWORK = {"model": "auto", "mode": "HAADF", "device": "cpu", "scale": 1}
 
 
@@ -24,7 +24,8 @@ def frames(*shape):
 
 
 def both(signal, **detection):
-    enhanced, atoms = enhance_and_detect(signal, NETWORK, {**NETWORK, **detection})
+    step = Enhancement(**NETWORK)
+    enhanced, atoms = enhance_and_detect(signal, step, Detection(**detection))
     return enhanced, atoms, dask.compute(enhanced.data, atoms.data)
 
 
@@ -43,11 +44,13 @@ def test_results_are_those_of_the_methods(shape):
         np.testing.assert_allclose(found, table, rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("addition", ["keep_background", "remove_echo"])
+@pytest.mark.parametrize(
+    "addition", ["keep_background", "remove_echo", "self_ensemble", "allow_negative"]
+)
 def test_what_is_added_to_enhanced_images_does_not_reach_detection(addition):
     data, options = frames(2), NETWORK | {addition: True}
     signal = hs.signals.Signal2D(data).as_lazy()
-    enhanced, atoms = enhance_and_detect(signal, options, NETWORK)
+    enhanced, atoms = enhance_and_detect(signal, Enhancement(**options), Detection())
     images, tables = dask.compute(enhanced.data, atoms.data)
     expected = hs.signals.Signal2D(data).enhance_sfin(**options)
     np.testing.assert_allclose(images, expected.data, rtol=1e-4, atol=1e-3)
@@ -57,20 +60,20 @@ def test_what_is_added_to_enhanced_images_does_not_reach_detection(addition):
 
 
 def test_defaults_are_those_of_the_function():
-    parameters = signature(run.enhance_frames).parameters
-    assert {"contrast", *parameters} == {*_workers.DEFAULTS, *_NETWORK_ARGUMENTS}
-    for name, value in _workers.DEFAULTS.items():
-        if name != "contrast":
-            assert parameters[name].default == value
+    parameters = dict(signature(run.enhance_frames).parameters)
+    del parameters["frames"]
+    defaults = {field.name: field.default for field in fields(Enhancement)}
+    assert defaults.pop("contrast") == "bright"
+    assert {name: p.default for name, p in parameters.items()} == defaults
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"contrast": "bright"}, {"output": "super-resolution"}]
+    "settings", [{}, {"keep_background": True}, {"output": "super-resolution"}]
 )
 def test_frames_are_read_and_enhanced_once(settings, monkeypatch):
-    """However much of the same is left to the defaults by one of both."""
+    """Whatever of it is shown."""
     data, read, ran = frames(4), [], []
-    whole = run.enhance_frames
+    whole = run.enhance_checked
 
     def read_chunk(block, block_info=None):
         read.append(block_info[0]["chunk-location"])
@@ -80,12 +83,13 @@ def test_frames_are_read_and_enhanced_once(settings, monkeypatch):
         ran.append(len(batch))
         return whole(batch, *args, **kwargs)
 
-    monkeypatch.setattr(run, "enhance_frames", count)
+    monkeypatch.setattr(run, "enhance_checked", count)
     lazy = da.from_array(data, chunks=(2, 64, 80)).map_blocks(
         read_chunk, meta=np.empty((0, 0, 0), data.dtype)
     )
     signal = hs.signals.Signal2D(lazy).as_lazy()
-    enhanced, atoms = enhance_and_detect(signal, NETWORK | settings, NETWORK)
+    step = Enhancement(**NETWORK, **settings)
+    enhanced, atoms = enhance_and_detect(signal, step, Detection())
     dask.compute(enhanced.data, atoms.data)
     assert sorted(read) == [(0, 0, 0), (1, 0, 0)]
     assert sum(ran) == 4

@@ -1,4 +1,4 @@
-"""map_frames against plain NumPy, over many chunkings, dtypes and shapes."""
+"""map_step against plain NumPy, over many chunkings, dtypes and shapes."""
 
 import threading
 import warnings
@@ -9,8 +9,10 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
-from hyperspy_stem_enhance import _blocks, lazy
-from hyperspy_stem_enhance.lazy import map_frames, network_queue, network_turn
+from hyperspy_stem_enhance import _blocks, mapping
+from hyperspy_stem_enhance.mapping import map_step
+from hyperspy_stem_enhance.models import semaphores
+from hyperspy_stem_enhance.steps.base import FunctionStep, Image, Table, Vector
 
 CHUNKS = [
     (2, 3, 20, 24),
@@ -35,9 +37,9 @@ def bright_pixels(frames, level):
     return [np.argwhere(frame > level).astype(np.float32) for frame in frames]
 
 
-def bin_by_two(frames):
-    n, h, w = frames.shape
-    return frames.reshape(n, h // 2, 2, w // 2, 2).mean((2, 4))
+def measure_all(frames):
+    results = remove_mean(frames), bright_pixels(frames, 115), measure(frames)
+    return list(zip(*results, strict=True))
 
 
 def refuse_bright(frames):
@@ -52,6 +54,36 @@ def no_memory(frames):
 
 def one_result_too_few(frames):
     return bright_pixels(frames, 0)[1:]
+
+
+class DescribedStep(FunctionStep):
+    describe = None
+
+    def input_warnings(self, frame):
+        return type(self).describe(frame)
+
+
+def map_frames(
+    signal,
+    function,
+    output="image",
+    *,
+    size=None,
+    dtype=np.float32,
+    kwargs=None,
+    describe=None,
+    refuse_constant=False,
+    **run,
+):
+    """Map a plain function as a step of one output."""
+    kinds = {"image": Image, "vector": Vector, "ragged": Table}
+    sizes = () if size is None else (size,)
+    outputs = (kinds[output](*sizes, dtype=dtype),)
+    kind = FunctionStep
+    if describe is not None:
+        kind = type("Step", (DescribedStep,), {"describe": staticmethod(describe)})
+    step = kind(function, outputs, kwargs or {}, refuse_constant)
+    return map_step(step, signal, **run)
 
 
 @pytest.fixture
@@ -74,13 +106,26 @@ class TestChunks:
         expected = remove_mean(stack.reshape(-1, 20, 24), 2).reshape(stack.shape)
         np.testing.assert_array_equal(np.asarray(result), expected)
 
-    def test_image_of_another_size(self, stack, chunks):
-        s = as_signal(stack, chunks)
-        result = map_frames(s, bin_by_two, size=(10, 12), dtype=np.float64)
-        assert result.shape == (2, 3, 10, 12)
-        assert result.dtype == np.float64
-        expected = bin_by_two(stack.reshape(-1, 20, 24)).reshape(result.shape)
-        np.testing.assert_array_equal(np.asarray(result), expected)
+    def test_several_outputs_of_one_run(self, stack, chunks):
+        stack[1, 2] = np.nan
+        outputs = (Image(), Table(2), Vector(3))
+        step = FunctionStep(measure_all, outputs)
+        with pytest.warns(UserWarning, match=r"inav\[2, 1\] .* no finite pixel"):
+            results = dask.compute(*map_step(step, as_signal(stack, chunks)))
+        images, tables, vectors = results
+        assert images.dtype == np.float32
+        assert vectors.dtype == np.float64
+        assert tables.shape == (2, 3)
+        for index in np.ndindex(2, 3):
+            if index == (1, 2):
+                assert np.isnan(images[index]).all()
+                assert np.isnan(vectors[index]).all()
+                assert tables[index].shape == (0, 2)
+                continue
+            image, table, vector = measure_all(stack[index][None])[0]
+            np.testing.assert_array_equal(images[index], image)
+            np.testing.assert_array_equal(tables[index], table)
+            np.testing.assert_array_equal(vectors[index], vector)
 
     def test_vector(self, stack, chunks):
         s = as_signal(stack, chunks)
@@ -110,14 +155,16 @@ def number_frames(frames, numbers):
 
 
 @pytest.mark.parametrize("chunks", [None, *CHUNKS])
-def test_numbered(stack, chunks):
+def test_what_belongs_to_each_frame(stack, chunks):
     stack[..., 0, 0] = np.arange(6).reshape(2, 3)
     stack[1, 1] = np.nan
     s = as_signal(stack, chunks)
+    numbers = {"numbers": np.arange(6).reshape(2, 3)}
+    lazy = map_frames(
+        s, number_frames, "vector", size=2, per_frame=numbers, lazy_output=True
+    )
     with pytest.warns(UserWarning, match=r"inav\[1, 1\]"):
-        result = np.asarray(
-            map_frames(s, number_frames, "vector", size=2, numbered=True)
-        )
+        result = np.asarray(lazy)
     expected = np.arange(6.0)
     expected[4] = np.nan
     np.testing.assert_array_equal(result[..., 0].ravel(), expected)
@@ -262,7 +309,7 @@ class TestBatches:
             return frames
 
         monkeypatch.setattr(_blocks, "CALL_BYTES", 5 * 4 * 16 * 16)
-        monkeypatch.setattr(lazy, "BLOCK_BYTES", 12 * 4 * 16 * 16)
+        monkeypatch.setattr(mapping, "BLOCK_BYTES", 12 * 4 * 16 * 16)
         note.sizes = sizes
         return note
 
@@ -292,7 +339,7 @@ class TestBatches:
     @pytest.mark.parametrize("n_frames", [1, 2, 5, 6, 100])
     def test_split_chunks(self, n_frames):
         chunks = ((2, 2, 1), (7, 3))
-        split = lazy._split_chunks(chunks, n_frames)
+        split = mapping.split_chunks(chunks, n_frames)
         assert [sum(sizes) for sizes in split] == [5, 10]
         assert max(split[0]) * max(split[1]) <= n_frames
         # Chunks are cut, never merged
@@ -426,24 +473,23 @@ class TestBadFrames:
         assert sorted(seen) == [0, 5, 10, 15, 20, 25, 30, 35]
 
 
-def test_unknown_output(stack):
-    with pytest.raises(ValueError, match="output='table' is unknown"):
-        map_frames(as_signal(stack), remove_mean, "table")
-
-
-class TestNetworkTurn:
+class TestSemaphores:
     @pytest.mark.parametrize(
         ("cores", "threads", "most"), [(4, 4, 1), (4, 2, 2), (2, 4, 1)]
     )
     @pytest.mark.parametrize(
-        ("context", "more"), [(network_turn, 0), (network_queue, 1)]
+        ("context", "more"),
+        [
+            (semaphores.inference_semaphore, 0),
+            (semaphores.preparation_semaphore, 1),
+        ],
     )
     def test_callers_times_threads_fit_the_cores(
         self, monkeypatch, cores, threads, most, context, more
     ):
         torch = pytest.importorskip("torch")
-        monkeypatch.setattr(lazy, "_turns", None)
-        monkeypatch.setattr(lazy, "_count_cores", lambda: cores)
+        monkeypatch.setattr(semaphores, "_semaphores", None)
+        monkeypatch.setattr(semaphores, "count_cores", lambda: cores)
         monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
         inside, peak = 0, 0
         lock = threading.Lock()
