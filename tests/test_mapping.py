@@ -56,6 +56,14 @@ def one_result_too_few(frames):
     return bright_pixels(frames, 0)[1:]
 
 
+_seen = []
+
+
+def note_first_pixel(frame):
+    _seen.append(frame[0, 0])
+    return {}
+
+
 class DescribedStep(FunctionStep):
     describe = None
 
@@ -460,17 +468,12 @@ class TestBadFrames:
             assert ("Further frames" in str(record[0].message)) == others
 
     def test_describe_looks_at_few_frames(self, rng):
-        seen = []
-
-        def describe(frame):
-            seen.append(frame[0, 0])
-            return {}
-
+        _seen.clear()  # dask may hand the step on as a copy
         data = rng.normal(0, 1, (40, 16, 16))
         data[:, 0, 0] = np.arange(40)
         s = as_signal(data, (1, 16, 16))
-        map_frames(s, np.negative, describe=describe, lazy_output=False)
-        assert sorted(seen) == [0, 5, 10, 15, 20, 25, 30, 35]
+        map_frames(s, np.negative, describe=note_first_pixel, lazy_output=False)
+        assert sorted(_seen) == [0, 5, 10, 15, 20, 25, 30, 35]
 
 
 class TestSemaphores:

@@ -277,11 +277,12 @@ def run_command(store, name, main, command, mode, path, folder):
             store[f"{label}/{file.name}"] = np.array(file.read_text())
 
 
-def compare(first, second):
+def compare(first, second, wanted):
     """Print what differs between two files; return the number of it."""
     before, after = (np.load(path) for path in (first, second))
+    names = sorted(filter(wanted, {*before.files, *after.files}))
     differing = 0
-    for name in sorted({*before.files, *after.files}):
+    for name in names:
         if name not in before.files or name not in after.files:
             told = "only in " + (first if name in before.files else second)
         else:
@@ -289,7 +290,7 @@ def compare(first, second):
         if told:
             differing += 1
             print(f"{name}: {told}")
-    print(f"{differing} of {len(before.files)} differ")
+    print(f"{differing} of {len(names)} differ")
     return differing
 
 
@@ -327,18 +328,18 @@ def main():
     parser.add_argument("files", nargs="+")
     parser.add_argument("--only", default="", help="part of the names of cases")
     options = parser.parse_args()
+
+    def wanted(name):
+        return any(part in name for part in options.only.split(","))
+
     if options.what == "compare":
-        sys.exit(bool(compare(*options.files)))
+        sys.exit(bool(compare(*options.files, wanted)))
     import hyperspy.api as hs
 
     import hyperspy_stem_enhance  # noqa: F401
 
     hs.preferences.General.show_progressbar = False
     store = {}
-
-    def wanted(name):
-        return any(part in name for part in options.only.split(","))
-
     for run in (run_commands, run_small, run_large):
         run(store, wanted)
         np.savez_compressed(options.files[0], **store)
