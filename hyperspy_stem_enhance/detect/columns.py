@@ -144,12 +144,16 @@ class Selection:
     def checked(cls, threshold, separation, region, support, shape=None):
         """Selection from arguments; ValueError if one is out of range."""
         threshold = DEFAULT_THRESHOLD if threshold is None else threshold
-        if not 0 <= threshold <= 1:
-            raise ValueError(f"threshold={threshold} is not a confidence from 0 to 1.")
-        separation = 0.0 if separation is None else separation
-        if not 0 <= separation < np.inf:
+        if not _within(threshold, 0, 1):
             raise ValueError(
-                f"separation={separation} is no distance; give a number of pixels."
+                f"threshold={threshold!r} is not a confidence from 0 to 1; use None "
+                "for the default."
+            )
+        separation = 0.0 if separation is None else separation
+        if not _within(separation, 0, np.finfo(float).max):
+            raise ValueError(
+                f"separation={separation!r} is no distance; give a number of pixels, "
+                "or None."
             )
         if support not in SUPPORTS:
             raise ValueError(
@@ -165,6 +169,13 @@ class Selection:
                     "are wanted."
                 )
         return cls(threshold, separation, region, support)
+
+
+def _within(value, low, high):
+    try:
+        return low <= value <= high
+    except TypeError:
+        return False
 
 
 def _table(found, evidence, method, shape, select):
