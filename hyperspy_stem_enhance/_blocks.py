@@ -73,12 +73,33 @@ def _run_frames(step, batch, per_frame, here, start, results):
     if here.described and start == 0 and np.isfinite(batch[0]).any():
         here.report(start, step.input_warnings(batch[0]))
     refuse_constant = step.refuse_constant and not here.part
-    values, reasons = _run_batch(batch, step, per_frame, refuse_constant)
-    for i, (value, reason) in enumerate(zip(values, reasons, strict=True)):
-        if reason is None:
+    problems = [_find_problem(frame, refuse_constant) for frame in batch]
+    usable = [i for i, problem in enumerate(problems) if problem is None]
+    groups = [usable] if usable else []
+    for chosen in groups:
+        whole = len(chosen) == len(batch)
+        frames = batch if whole else batch[chosen]
+        own = {name: values[chosen] for name, values in per_frame.items()}
+        try:
+            values = list(step(frames, **own))
+        except Exception as error:
+            if not _blames_a_frame(error):
+                raise
+            if len(chosen) > 1:  # one by one: a bad frame loses no other
+                groups += [[i] for i in chosen]
+            else:
+                problems[chosen[0]] = str(error) or type(error).__name__
+            continue
+        if len(values) != len(chosen):
+            raise TypeError(
+                f"{step.name} returned {len(values)} results for {len(chosen)} "
+                "frames; it must return one for each"
+            )
+        for i, value in zip(chosen, values, strict=True):
             results.keep(start + i, value)
-        else:
-            here.refuse(start + i, reason)
+    for i, problem in enumerate(problems):
+        if problem is not None:
+            here.refuse(start + i, problem)
             results.refuse(start + i)
 
 
@@ -226,45 +247,6 @@ def _as_native(frames):
     dtype = frames.dtype.newbyteorder("=")
     replacement = {"e": np.float32, "g": np.float64}
     return np.ascontiguousarray(frames, dtype=replacement.get(dtype.char, dtype))
-
-
-def _run_batch(frames, step, per_frame, refuse_constant):
-    """Return one result or None per frame, and why there is none."""
-    reasons = [_find_problem(frame, refuse_constant) for frame in frames]
-    usable = [i for i, reason in enumerate(reasons) if reason is None]
-    values = [None] * len(frames)
-    if not usable:
-        return values, reasons
-    try:
-        results = _call(step, frames, usable, per_frame)
-    except Exception as error:
-        if not _blames_a_frame(error):
-            raise
-        results = []
-        for i in usable:
-            try:
-                results += _call(step, frames, [i], per_frame)
-            except Exception as error:
-                if not _blames_a_frame(error):
-                    raise
-                reasons[i] = str(error) or type(error).__name__
-                results.append(None)
-    for i, value in zip(usable, results, strict=True):
-        values[i] = value
-    return values, reasons
-
-
-def _call(step, frames, chosen, per_frame):
-    if len(chosen) < len(frames):
-        frames = frames[chosen]
-        per_frame = {name: values[chosen] for name, values in per_frame.items()}
-    results = list(step(frames, **per_frame))
-    if len(results) != len(frames):
-        raise TypeError(
-            f"{step.name} returned {len(results)} results for "
-            f"{len(frames)} frames; it must return one for each"
-        )
-    return results
 
 
 def _find_problem(frame, refuse_constant):

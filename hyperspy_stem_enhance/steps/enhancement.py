@@ -61,6 +61,7 @@ remove_echo : optional
     remove_echo: bool = False
     refuse_constant = True
     works_in_parts = True
+    of_parts = False
 
     def __post_init__(self):
         from ..models import registry
@@ -124,7 +125,8 @@ remove_echo : optional
         """
         dark = self.contrast == "dark"
         with prepared_network(self.model, self.mode, self.device):
-            results = self._enhance(
+            enhance = run.enhance_parts if self.of_parts else run.enhance_checked
+            results = enhance(
                 invert_contrast(frames) if dark else frames,
                 self.model,
                 self.mode,
@@ -144,9 +146,6 @@ remove_echo : optional
             white - images if name == "enhanced" else images
             for name, images in zip(outputs, results, strict=True)
         )
-
-    def _enhance(self, *args, **options):
-        return run.enhance_checked(*args, **options)
 
     def plain(self):
         """The same network and scale, without what is asked for beside it."""
@@ -193,11 +192,10 @@ remove_echo : optional
 class EnhancementOfParts(Enhancement):
     """Enhance parts of large frames, in some of which there may be nothing."""
 
+    of_parts = True
+
     def __post_init__(self):
         """Nothing is left to be checked of what `settle` gives."""
-
-    def _enhance(self, *args, **options):
-        return run.enhance_parts(*args, **options)
 
 
 @dataclass(frozen=True)
