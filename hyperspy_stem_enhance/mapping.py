@@ -214,12 +214,16 @@ def _unpack(blocks, outputs, shape):
 def _map_parts(step, data, num_workers, run):
     """Apply a step to the parts of large frames, and join what they give."""
     import dask.array as da
+    from dask.graph_manipulation import clone
 
     shape = data.shape[-2:]
-    if not isinstance(data, da.Array):
+    if isinstance(data, da.Array):
+        # What the first pass has read is not kept for the second
+        settled = _settle(step, clone(data), run)
+    else:
         chunks = tuple((1,) * n for n in data.shape[:-2])
         data = da.from_array(data, chunks=(*chunks, *shape), name=False)
-    settled = _settle(step, data, run)
+        settled = _settle(step, data, run)
     parts = []
     for box in boxes(shape):
         part = _whole_frames(data[(..., *box)], num_workers)
@@ -241,10 +245,7 @@ def _map_parts(step, data, num_workers, run):
 def _settle(step, data, run):
     """The steps of large frames, from a first pass over their data."""
     import dask.array as da
-    from dask.graph_manipulation import clone
 
-    # What the first pass has read is not kept for the second
-    data = clone(data)
     nav = tuple((1,) * n for n in data.shape[:-2])
     data = data.rechunk((*nav, *data.chunks[-2:]))
     rows, columns = data.numblocks[-2:]
