@@ -201,7 +201,7 @@ class TestLargeFrames:
 
         monkeypatch.setattr(run, "choose_factor", choose)
         found = enhance_frames(half_empty[None])
-        assert seen == [(400, 640)]
+        assert seen == [(1, 400, 640)]  # one patch
         np.testing.assert_array_equal(
             found, enhance_frames(half_empty[None], scale=0.5)
         )
