@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from hyperspy_stem_enhance.signals._ragged import units_of
+
+def units_of(axis):
+    """Units of an axis, None where they are not defined."""
+    return axis.units if isinstance(axis.units, str) and axis.units else None
 
 
 def make_table(data, column_names, image_axes, navigation_axes=()):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hyperspy_stem_enhance.detect.columns import COLUMN_NAMES
+from hyperspy_stem_enhance.interop.table import units_of
 
 
 def map_ragged(data, function, *args):
@@ -68,11 +69,6 @@ def image_axes_dictionary(signal_axes):
             node["units"] = axis.units
         axes[key] = node
     return axes
-
-
-def units_of(axis):
-    """Units of an axis, None where they are not defined."""
-    return axis.units if isinstance(axis.units, str) and axis.units else None
 
 
 def common_scale(image_axes, caller):
