@@ -37,10 +37,7 @@ class Model:
         free = np.sqrt(np.maximum(widths**2 - smallest**2, (0.3 * smallest) ** 2))
         self.numbers[:, [3, 5, 8]] = free[:, None]
         self.numbers[:, 9] = inverse_softplus(denza)
-        self.first = np.zeros_like(self.numbers)
-        self.second = np.zeros_like(self.numbers)
-        self.steps = 0
-        self.unpack()
+        self.restart(self.numbers)
 
     def unpack(self):
         """Positions, covariances and denza of the present numbers."""
@@ -70,10 +67,11 @@ class Model:
         )
         self.unpack()
 
-    def keep(self, chosen):
-        """Only those Gaussians, in that order; a repeated one is a copy."""
-        for name in ("numbers", "first", "second"):
-            setattr(self, name, getattr(self, name)[chosen])
+    def restart(self, numbers):
+        """Go back to these numbers, with no memory of steps."""
+        self.numbers = numbers
+        self.first, self.second = np.zeros_like(numbers), np.zeros_like(numbers)
+        self.steps = 0
         self.unpack()
 
     def gaussians(self, shape, factor=1.0):

@@ -8,16 +8,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import voxelwise
-from .fit import Fit, Series, gain_and_background
+from . import qggmrf, voxelwise
+from .denza import density_of, fit_denza
+from .fit import Terms
 from .gaussians import Gaussians
 from .geometry import SliceProjector
+from .levels import find_levels, without_levels
+from .noise_model import pixel_variance
 
 METHODS = ("denza", "wbp", "sirt", "tv", "svmbir")
 
 _SIRT_ITERATIONS = 30
 _TV_ITERATIONS = 150
-_STEPS = 1000
+_TV_STRENGTH = 0.7  # β, see denza
 
 
 @dataclass(frozen=True)
@@ -110,132 +113,71 @@ def reconstruct(
     thickness = int(thickness or views.shape[1])
     projector = SliceProjector(tilts, views.shape[1], thickness)
     settings = {"method": method, "thickness": thickness, "seed": seed}
+    terms = Terms(fit_gain, fit_background)
     if method == "denza":
-        return _fit_gaussians(
+        result = fit_denza(
             views,
             tilts,
             projector,
-            n_gaussians,
-            regularisation,
-            iterations,
-            fit_gain,
-            fit_background,
-            seed,
-            report,
-            settings,
+            number=n_gaussians,
+            strength=regularisation,
+            steps=iterations,
+            terms=terms,
+            seed=seed,
+            report=report,
         )
+        volume = result.gaussians.voxelise()
+        return Reconstruction(
+            volume,
+            result.gaussians,
+            result.gains,
+            result.backgrounds,
+            result.residual_rms,
+            result.history,
+            settings | result.settings,
+            result.interrupted,
+        )
+    variance = pixel_variance(views)
+    gains, backgrounds, first = find_levels(views, variance, projector, terms)
+    level = without_levels(views, gains, backgrounds)
     interrupted = False
     if method == "wbp":
-        volume = voxelwise.weighted_back_projection(views, tilts, projector)
+        volume = voxelwise.weighted_back_projection(level, tilts, projector)
     elif method == "sirt":
         settings["iterations"] = iterations or _SIRT_ITERATIONS
         volume, interrupted = voxelwise.sirt(
-            views, projector, settings["iterations"], report=report
+            level, projector, settings["iterations"], report=report
         )
     elif method == "tv":
         settings["iterations"] = iterations or _TV_ITERATIONS
-        settings["regularisation"] = 0.3 if regularisation is None else regularisation
-        strength = settings["regularisation"] * noise_variance(views)
+        strength = _TV_STRENGTH if regularisation is None else regularisation
+        settings["regularisation"] = strength
         volume, interrupted = voxelwise.total_variation(
-            views, projector, strength, settings["iterations"], report=report
+            level,
+            projector,
+            strength / density_of(first),
+            settings["iterations"],
+            variance,
+            start=first,
+            report=report,
         )
     else:
-        raise NotImplementedError(method)
-    rms = np.sqrt(np.mean((projector.forward(volume) - views) ** 2, axis=(1, 2)))
-    n = len(views)
+        volume, more = qggmrf.reconstruct(
+            level, tilts, variance, thickness, regularisation
+        )
+        settings |= more
+    images = projector.forward(volume) * gains[:, None, None]
+    residual = images + backgrounds[:, None, None] - views
     return Reconstruction(
         np.ascontiguousarray(volume.transpose(2, 0, 1)),
         None,
-        np.ones(n),
-        np.zeros(n),
-        rms,
+        gains,
+        backgrounds,
+        np.sqrt(np.mean(residual**2, axis=(1, 2))),
         {"step": np.zeros(0, int), "loss": np.zeros(0), "left_out": np.zeros(0)},
         settings,
         interrupted,
     )
-
-
-def _fit_gaussians(
-    views,
-    tilts,
-    projector,
-    number,
-    strength,
-    steps,
-    fit_gain,
-    fit_background,
-    seed,
-    report,
-    settings,
-):
-    volume, interrupted = voxelwise.sirt(views, projector, _SIRT_ITERATIONS)
-    volume = volume.transpose(2, 0, 1)
-    unit = float(np.percentile(volume[volume > 0.1 * volume.max()], 99))
-    number = number or min(3000, np.count_nonzero(volume > 0.1 * unit))
-    strength = 0.3 if strength is None else strength
-    steps = steps or _STEPS
-    variance = noise_variance(views) / unit**2
-    series = Series(views / unit, tilts, variance, volume.shape)
-    fitted = np.arange(len(views))
-    fit = Fit(
-        series,
-        volume / unit,
-        number,
-        strength,
-        1.0,
-        fitted,
-        fit_gain,
-        fit_background,
-        seed,
-    )
-    loss = []
-    try:
-        for step in range(steps):
-            loss.append(fit.step(step / steps))
-            if report is not None:
-                report(step + 1, steps, np.nan)
-    except KeyboardInterrupt:
-        interrupted = True
-    gaussians = fit.model.gaussians(volume.shape, unit)
-    images = series.project(fit.model, fitted)
-    found = np.array(
-        [
-            gain_and_background(image, view, fit_gain, fit_background)
-            for image, view in zip(images, series.views, strict=True)
-        ]
-    )
-    mean = np.exp(np.log(found[:, 0]).mean())
-    settings |= {
-        "n_gaussians": number,
-        "regularisation": strength,
-        "iterations": steps,
-    }
-    return Reconstruction(
-        gaussians.voxelise(),
-        gaussians,
-        found[:, 0] / mean,
-        found[:, 1] * unit,
-        fit.residuals(fitted) * unit,
-        {
-            "step": np.arange(len(loss)),
-            "loss": np.array(loss),
-            "left_out": np.full(len(loss), np.nan),
-        },
-        settings,
-        interrupted,
-    )
-
-
-def noise_variance(views):
-    """Variance of the noise of a pixel, the mean over the views.
-
-    By the mask of Immerkær, Comput. Vis. Image Underst. 64 (1996) 300, to which
-    planes and smooth edges are nothing.
-    """
-    views = np.asarray(views, np.float64)
-    second = views[:, :, 2:] - 2 * views[:, :, 1:-1] + views[:, :, :-2]
-    mask = second[:, 2:] - 2 * second[:, 1:-1] + second[:, :-2]
-    return max(float(np.mean(mask**2)) / 36, 1e-12 * float(np.mean(views**2)))
 
 
 def _check(views, tilts, method, thickness, device):

@@ -60,10 +60,12 @@ def sirt(views, projector, iterations, start=None, report=None):
     return volume, False
 
 
-def total_variation(views, projector, strength, iterations, start=None, report=None):
+def total_variation(
+    views, projector, strength, iterations, variance=1.0, start=None, report=None
+):
     """Least squares plus `strength` times the total variation, no value below 0.
 
-    The strength is in units of the views: ½ Σ (A f − v)² + strength · Σ |∇f|.
+    What is minimised is ½ Σ (A f − v)² / variance + strength · Σ |∇f|.
     """
     ones = np.ones((projector.thickness, projector.size, 1), np.float32)
     rays = projector.forward(ones)
@@ -83,7 +85,7 @@ def total_variation(views, projector, strength, iterations, start=None, report=N
     try:
         for step in range(iterations):
             dual_views += step_views * (projector.forward(ahead) - views)
-            dual_views /= 1 + step_views
+            dual_views /= 1 + step_views * variance
             _raise_dual(
                 ahead, dual_gradient, np.float32(balance / 2), np.float32(strength)
             )

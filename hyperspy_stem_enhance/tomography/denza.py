@@ -1,0 +1,212 @@
+"""Gaussians for a tilt series, with all that is not given chosen by left-out views.
+
+Some views are left out. A fit to the others goes down a path of regularisation, from
+strong to weak, and stops where the left-out views get worse; that strength is kept and
+all views are fitted from there. Two starts go down a path: Gaussians drawn by the
+density of a volume of least total variation, and one at each of its maxima, as atoms
+are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import start, voxelwise
+from .fit import Fit, Series, Terms, object_box
+from .gaussians import Gaussians
+from .levels import find_levels, without_levels
+from .noise_model import pixel_variance
+
+# Standard deviation of the narrowest Gaussian in voxels
+SMALLEST = 0.6
+# Of the volume that a fit starts from: β and iterations
+_START_STRENGTH = 0.7
+_START_ITERATIONS = 60
+# β where too few views are there to choose it
+_DEFAULT_STRENGTH = 0.5
+_PATH = (1.4, 0.7, 0.35, 0.18, 0.09, 0.04)
+_PATH_OF_ATOMS = (0.1, 0.0)
+_PATH_STEPS = 120
+_STEPS = 500
+# Rates on the path, and of the last fit at its start and its end
+_PATH_PACE = 0.6
+_PACES = (0.4, 0.04)
+_REPORT_EVERY = 20
+# With so many views, one of so many is left out while strengths are chosen
+_FEWEST_VIEWS = 5
+_ONE_OF = 6
+
+
+@dataclass(frozen=True)
+class DenzaResult:
+    """A fit and how it went, in units of the views."""
+
+    gaussians: Gaussians
+    gains: np.ndarray
+    backgrounds: np.ndarray
+    residual_rms: np.ndarray
+    history: dict
+    settings: dict
+    interrupted: bool
+
+
+def fit_denza(
+    views,
+    tilts,
+    projector,
+    *,
+    number=None,
+    strength=None,
+    steps=None,
+    terms=None,
+    seed=0,
+    report=None,
+):
+    """Fit Gaussians to views (n, u, x), see :func:`.reconstruct.reconstruct`."""
+    terms = terms or Terms()
+    volume, variance, unit = first_volume(views, projector, terms)
+    series = Series(views / unit, tilts, variance / unit**2, volume.shape)
+    number = number or start.default_number(volume)
+    steps = steps or _STEPS
+    rng = np.random.default_rng(seed)
+    left_out = views_to_leave_out(tilts)
+    fitted = np.setdiff1d(np.arange(len(views)), left_out)
+    paths = {"drawn": _PATH, "maxima": _PATH_OF_ATOMS}
+    if strength is not None:
+        paths = dict.fromkeys(paths, (strength,))
+    elif not len(left_out):
+        paths = {"drawn": (_DEFAULT_STRENGTH,)}
+    history = History(sum(map(len, paths.values())) * _PATH_STEPS + steps, report)
+    box = object_box(volume)
+    fit, kind, errors = None, "drawn", {}
+    interrupted = False
+    try:
+        for name, path in paths.items():
+            model = _first_model(name, volume, number, rng)
+            if model is None:
+                continue
+            trial = Fit(series, model, box, fitted, 0.0, terms, seed)
+            fit = fit or trial
+            errors[name] = _walk(trial, path, left_out, history)
+            if errors[name] < errors[kind]:
+                fit, kind = trial, name
+        fit.set_views(np.arange(len(views)))
+        _finish(fit, steps, history)
+    except KeyboardInterrupt:
+        interrupted = True
+    settings = {
+        "start": kind,
+        "n_gaussians": len(fit.model.numbers),
+        "regularisation": fit.strength,
+        "iterations": steps,
+        "left_out_views": left_out.tolist(),
+        "left_out_errors": errors,
+    }
+    gains, backgrounds, rms, common = fit.gains_and_residuals()
+    return DenzaResult(
+        fit.model.gaussians(volume.shape, unit * common),
+        gains,
+        backgrounds * unit,
+        rms * unit,
+        history.arrays(),
+        settings,
+        interrupted,
+    )
+
+
+def first_volume(views, projector, terms):
+    """A volume (x, z, y) of least total variation, the variance, and the unit.
+
+    The unit is the density of the object: the volume is normalised by it.
+    """
+    variance = pixel_variance(views)
+    gains, backgrounds, volume = find_levels(views, variance, projector, terms)
+    level = without_levels(views, gains, backgrounds)
+    volume, _ = voxelwise.total_variation(
+        level,
+        projector,
+        _START_STRENGTH / density_of(volume),
+        _START_ITERATIONS,
+        variance / gains[:, None, None].astype(np.float32) ** 2,
+        start=volume,
+    )
+    unit = density_of(volume)
+    volume = np.ascontiguousarray(volume.transpose(2, 0, 1)) / np.float32(unit)
+    return volume, variance, unit
+
+
+def density_of(volume):
+    """Density of what a volume shows: its 95th percentile where it is not empty."""
+    highest = float(volume.max())
+    if not highest > 0:
+        raise ValueError(
+            "views have no intensity above their background. Give views of an object."
+        )
+    return float(np.percentile(volume[volume > 0.1 * highest], 95))
+
+
+def views_to_leave_out(tilts):
+    """Views evenly among the inner ones; none if there are fewer than five."""
+    n = len(tilts)
+    if n < _FEWEST_VIEWS:
+        return np.zeros(0, int)
+    order = np.argsort(tilts, kind="stable")
+    number = max(round(n / _ONE_OF), 1)
+    places = (np.arange(number) + 0.5) * n / number
+    return np.sort(order[np.clip(places.astype(int), 1, n - 2)])
+
+
+def _first_model(name, volume, number, rng):
+    if name == "drawn":
+        return start.draw_gaussians(volume, number, SMALLEST, rng)
+    model = start.gaussians_at_maxima(volume, SMALLEST)
+    return model if model is not None and len(model.numbers) <= number else None
+
+
+class History:
+    """Losses and left-out errors by step, told to the user as they come."""
+
+    def __init__(self, total, report):
+        self.total, self.report = total, report
+        self.losses, self.left_out = [], []
+        self.known = np.nan
+
+    def add(self, loss, left_out=np.nan):
+        self.losses.append(loss)
+        self.left_out.append(left_out)
+        if np.isfinite(left_out):
+            self.known = left_out
+        if self.report is not None and len(self.losses) % _REPORT_EVERY == 0:
+            self.report(min(len(self.losses), self.total), self.total, self.known)
+
+    def arrays(self):
+        """As arrays of equal length."""
+        return {
+            "step": np.arange(1, len(self.losses) + 1),
+            "loss": np.array(self.losses),
+            "left_out": np.array(self.left_out),
+        }
+
+
+def _walk(fit, path, left_out, history):
+    """Fit along a path and go back to its best place; the error there."""
+    lowest, best = np.inf, None
+    for strength in path:
+        fit.strength = strength
+        for step in range(_PATH_STEPS):
+            loss = fit.step(_PATH_PACE)
+            is_last = step == _PATH_STEPS - 1 and len(left_out)
+            error = fit.left_out_error(left_out) if is_last else np.nan
+            history.add(loss, error)
+        if best is not None and not error < lowest:
+            break
+        lowest, best = error, (strength, fit.model.numbers.copy())
+    fit.strength = best[0]
+    fit.model.restart(best[1])
+    return lowest
+
+
+def _finish(fit, steps, history):
+    first, last = _PACES
+    for step in range(steps):
+        history.add(fit.step(first * (last / first) ** (step / steps)))

@@ -1,0 +1,76 @@
+"""Gain and background of each view, before a volume is known well.
+
+Whatever the object is, its projections agree with each other: each view is compared
+with what a quick reconstruction of all views predicts. So the growth of a tilted film
+stays in the object, which a comparison of sums would take for a gain.
+"""
+
+import numpy as np
+
+from . import voxelwise
+
+_ROUNDS = 2
+_ITERATIONS = 10  # of SIRT, a round
+
+
+def find_levels(views, variance, projector, terms):
+    """Gain and background of each view, and the volume that they are by.
+
+    Parameters
+    ----------
+    views, variance : numpy.ndarray of float32, shape (n, u, x)
+    projector : SliceProjector
+    terms : Terms
+        Whether views have gains and backgrounds.
+
+    Returns
+    -------
+    gains, backgrounds : numpy.ndarray of float64, shape (n,)
+        The gains have the geometric mean 1.
+    volume : numpy.ndarray of float32, shape (z, y, x)
+    """
+    n = len(views)
+    gains, backgrounds, volume = np.ones(n), np.zeros(n), None
+    rounds = _ROUNDS if terms.gain or terms.background else 1
+    for _ in range(rounds):
+        level = without_levels(views, gains, backgrounds)
+        volume, interrupted = voxelwise.sirt(level, projector, _ITERATIONS, volume)
+        if interrupted:
+            raise KeyboardInterrupt
+        if rounds == 1:
+            break
+        images = projector.forward(volume)
+        found = [
+            gain_and_background(*pair, terms)
+            for pair in zip(images, views, variance, strict=True)
+        ]
+        gains, backgrounds = np.array(found).T
+        if terms.gain:
+            gains /= np.exp(np.log(gains).mean())
+    return gains, backgrounds, volume
+
+
+def without_levels(views, gains, backgrounds):
+    """Views of gain 1 without background."""
+    level = views - backgrounds[:, None, None]
+    return (level / gains[:, None, None]).astype(np.float32)
+
+
+def gain_and_background(image, view, variance, terms):
+    """Best factor and offset of an image of the model, by weighted least squares."""
+    if not terms.gain and not terms.background:
+        return 1.0, 0.0
+    weight = 1 / variance
+    total = float(weight.sum())
+    mean_view = float(np.vdot(weight, view)) / total
+    mean_image = float(np.vdot(weight, image)) / total
+    if not terms.gain:
+        return 1.0, mean_view - mean_image
+    if not terms.background:
+        mean_view = mean_image = 0.0
+    centred = (image - mean_image) * weight
+    square = float(np.vdot(centred, image - mean_image))
+    # A view that the model has nothing of keeps its gain
+    gain = float(np.vdot(centred, view - mean_view)) / square if square > 0 else 1.0
+    gain = max(gain, 1e-3)
+    return gain, mean_view - gain * mean_image
