@@ -3,8 +3,8 @@
 Some views are left out. A fit to the others goes down a path of regularisation, from
 strong to weak, and stops where the left-out views get worse; that strength is kept and
 all views are fitted from there. Two starts go down a path: Gaussians drawn by the
-density of a volume of least total variation, and one at each of its maxima, as atoms
-are.
+density of a volume of least total variation, and then one at each maximum of what they
+became, as atoms are.
 """
 
 from dataclasses import dataclass
@@ -19,15 +19,17 @@ from .noise_model import pixel_variance
 
 # Standard deviation of the narrowest Gaussian in voxels
 SMALLEST = 0.6
-# Of the volume that a fit starts from: β and iterations
+# Of the volume that a fit starts from: β, and rounds of so many iterations
 _START_STRENGTH = 0.7
-_START_ITERATIONS = 60
+_START_ITERATIONS = 30
+_START_ROUNDS = 2
 # β where too few views are there to choose it
 _DEFAULT_STRENGTH = 0.5
-_PATH = (1.4, 0.7, 0.35, 0.18, 0.09, 0.04)
-_PATH_OF_ATOMS = (0.1, 0.0)
-_PATH_STEPS = 120
-_STEPS = 500
+_PATH = (1.0, 0.5, 0.25, 0.12, 0.06, 0.03, 0.015)
+_PATH_OF_ATOMS = (0.0, 0.0, 0.0)
+# The first place of a path has twice the steps, to get there
+_PATH_STEPS = 150
+_STEPS = 1000
 # Rates on the path, and of the last fit at its start and its end
 _PATH_PACE = 0.6
 _PACES = (0.4, 0.04)
@@ -64,32 +66,34 @@ def fit_denza(
 ):
     """Fit Gaussians to views (n, u, x), see :func:`.reconstruct.reconstruct`."""
     terms = terms or Terms()
-    volume, variance, unit = first_volume(views, projector, terms)
+    volume, variance, unit, interrupted = first_volume(views, projector, terms)
     series = Series(views / unit, tilts, variance / unit**2, volume.shape)
     number = number or start.default_number(volume)
     steps = steps or _STEPS
-    rng = np.random.default_rng(seed)
     left_out = views_to_leave_out(tilts)
     fitted = np.setdiff1d(np.arange(len(views)), left_out)
-    paths = {"drawn": _PATH, "maxima": _PATH_OF_ATOMS}
-    if strength is not None:
-        paths = dict.fromkeys(paths, (strength,))
-    elif not len(left_out):
-        paths = {"drawn": (_DEFAULT_STRENGTH,)}
-    history = History(sum(map(len, paths.values())) * _PATH_STEPS + steps, report)
+    path, path_of_atoms = _PATH, _PATH_OF_ATOMS
+    if strength is not None or not len(left_out):
+        path = (_DEFAULT_STRENGTH if strength is None else strength,)
+        path_of_atoms = path if len(left_out) else ()
+    on_paths = len(path) + len(path_of_atoms) + 2
+    history = History(on_paths * _PATH_STEPS + steps, report)
     box = object_box(volume)
-    fit, kind, errors = None, "drawn", {}
-    interrupted = False
+    rng = np.random.default_rng(seed)
+    model = start.draw_gaussians(volume, number, SMALLEST, rng)
+    fit = Fit(series, model, box, fitted, path[0], terms, seed)
+    kind, errors = "drawn", {}
     try:
-        for name, path in paths.items():
-            model = _first_model(name, volume, number, rng)
-            if model is None:
-                continue
-            trial = Fit(series, model, box, fitted, 0.0, terms, seed)
-            fit = fit or trial
-            errors[name] = _walk(trial, path, left_out, history)
-            if errors[name] < errors[kind]:
-                fit, kind = trial, name
+        if interrupted:
+            raise KeyboardInterrupt
+        errors[kind] = _walk(fit, path, left_out, history)
+        finer = fit.model.gaussians(volume.shape).voxelise()
+        model = start.gaussians_at_maxima(finer, SMALLEST)
+        if path_of_atoms and model is not None and len(model.numbers) <= number:
+            atoms = Fit(series, model, box, fitted, 0.0, terms, seed)
+            errors["maxima"] = _walk(atoms, path_of_atoms, left_out, history)
+            if errors["maxima"] < errors[kind]:
+                fit, kind = atoms, "maxima"
         fit.set_views(np.arange(len(views)))
         _finish(fit, steps, history)
     except KeyboardInterrupt:
@@ -117,22 +121,36 @@ def fit_denza(
 def first_volume(views, projector, terms):
     """A volume (x, z, y) of least total variation, the variance, and the unit.
 
-    The unit is the density of the object: the volume is normalised by it.
+    The unit is the density of the object: the volume is normalised by it. Last is
+    whether the user stopped.
     """
     variance = pixel_variance(views)
     gains, backgrounds, volume = find_levels(views, variance, projector, terms)
     level = without_levels(views, gains, backgrounds)
-    volume, _ = voxelwise.total_variation(
-        level,
-        projector,
-        _START_STRENGTH / density_of(volume),
-        _START_ITERATIONS,
-        variance / gains[:, None, None].astype(np.float32) ** 2,
-        start=volume,
-    )
+    noise = variance / gains[:, None, None].astype(np.float32) ** 2
+    for _ in range(_START_ROUNDS):
+        # What no volume explains, such as a misfit of the alignment, is noise as well
+        excess = _misfit(volume, level, noise, projector)
+        volume, interrupted = voxelwise.total_variation(
+            level,
+            projector,
+            _START_STRENGTH / density_of(volume),
+            _START_ITERATIONS,
+            noise * np.float32(excess),
+            start=volume,
+        )
+        if interrupted:
+            break
+    variance *= np.float32(_misfit(volume, level, noise, projector))
     unit = density_of(volume)
     volume = np.ascontiguousarray(volume.transpose(2, 0, 1)) / np.float32(unit)
-    return volume, variance, unit
+    return volume, variance, unit, interrupted
+
+
+def _misfit(volume, views, variance, projector):
+    """Mean square residual in units of the variance, at least 1."""
+    squares = (projector.forward(volume) - views) ** 2
+    return max(float(np.mean(squares / variance)), 1.0)
 
 
 def density_of(volume):
@@ -154,13 +172,6 @@ def views_to_leave_out(tilts):
     number = max(round(n / _ONE_OF), 1)
     places = (np.arange(number) + 0.5) * n / number
     return np.sort(order[np.clip(places.astype(int), 1, n - 2)])
-
-
-def _first_model(name, volume, number, rng):
-    if name == "drawn":
-        return start.draw_gaussians(volume, number, SMALLEST, rng)
-    model = start.gaussians_at_maxima(volume, SMALLEST)
-    return model if model is not None and len(model.numbers) <= number else None
 
 
 class History:
@@ -189,21 +200,38 @@ class History:
 
 
 def _walk(fit, path, left_out, history):
-    """Fit along a path and go back to its best place; the error there."""
-    lowest, best = np.inf, None
+    """Fit along a path and go back to its best place; the mean error there.
+
+    Of places whose errors cannot be told apart the first is the best, as it has the
+    strongest regularisation: the rule of one standard error of Breiman et al.,
+    Classification and Regression Trees, 1984.
+    """
+    places = []
     for strength in path:
         fit.strength = strength
-        for step in range(_PATH_STEPS):
+        n_steps = _PATH_STEPS if places else 2 * _PATH_STEPS
+        for step in range(n_steps):
             loss = fit.step(_PATH_PACE)
-            is_last = step == _PATH_STEPS - 1 and len(left_out)
-            error = fit.left_out_error(left_out) if is_last else np.nan
-            history.add(loss, error)
-        if best is not None and not error < lowest:
+            if step < n_steps - 1:
+                history.add(loss)
+        if not len(left_out):
+            history.add(loss)
+            return np.nan
+        errors = fit.left_out_errors(left_out)
+        history.add(loss, errors.mean())
+        places.append((errors, strength, fit.model.numbers.copy()))
+        means = [errors.mean() for errors, _, _ in places]
+        if len(means) > 2 and min(means[-2:]) > min(means[:-2]):
             break
-        lowest, best = error, (strength, fit.model.numbers.copy())
-    fit.strength = best[0]
-    fit.model.restart(best[1])
-    return lowest
+    lowest = min((errors for errors, _, _ in places), key=np.mean)
+
+    def is_as_good(errors):
+        worse = errors - lowest
+        return worse.mean() <= worse.std() / np.sqrt(worse.size)
+
+    errors, fit.strength, numbers = next(p for p in places if is_as_good(p[0]))
+    fit.model.restart(numbers)
+    return float(errors.mean())
 
 
 def _finish(fit, steps, history):

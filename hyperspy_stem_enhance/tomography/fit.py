@@ -135,15 +135,15 @@ class Fit:
         self.model.step(slopes, [rate * pace for rate in _RATES])
         return loss
 
-    def left_out_error(self, chosen):
-        """Mean of (model − view)² / σ² of views, each with its best gain."""
+    def left_out_errors(self, chosen):
+        """(model − view)² / σ² of each pixel of views, each with its best gain."""
         errors = []
         for k, image in zip(
             chosen, self.series.project(self.model, chosen), strict=True
         ):
             residual = self._best(image, k)[2]
-            errors.append(np.mean(residual**2 / self.series.variance[k]))
-        return float(np.mean(errors))
+            errors.append(residual**2 / self.series.variance[k])
+        return np.array(errors)
 
     def gains_and_residuals(self):
         """Gain, background and root mean square residual of each view."""

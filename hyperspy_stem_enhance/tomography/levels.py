@@ -2,12 +2,16 @@
 
 Whatever the object is, its projections agree with each other: each view is compared
 with what a quick reconstruction of all views predicts. So the growth of a tilted film
-stays in the object, which a comparison of sums would take for a gain.
+stays in the object, which a comparison of sums would take for a gain. The background
+is that of the vacuum at first, since a quick reconstruction makes a haze of it.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
 from . import voxelwise
+from .prepare import background_levels
 
 _ROUNDS = 2
 _ITERATIONS = 10  # of SIRT, a round
@@ -31,22 +35,24 @@ def find_levels(views, variance, projector, terms):
     """
     n = len(views)
     gains, backgrounds, volume = np.ones(n), np.zeros(n), None
-    rounds = _ROUNDS if terms.gain or terms.background else 1
-    for _ in range(rounds):
+    if terms.background:
+        backgrounds = background_levels(views)
+    for _ in range(_ROUNDS):
         level = without_levels(views, gains, backgrounds)
         volume, interrupted = voxelwise.sirt(level, projector, _ITERATIONS, volume)
         if interrupted:
             raise KeyboardInterrupt
-        if rounds == 1:
-            break
+        if not terms.gain:
+            continue
         images = projector.forward(volume)
-        found = [
-            gain_and_background(*pair, terms)
-            for pair in zip(images, views, variance, strict=True)
-        ]
-        gains, backgrounds = np.array(found).T
-        if terms.gain:
-            gains /= np.exp(np.log(gains).mean())
+        above = views - backgrounds[:, None, None]
+        gains = np.array(
+            [
+                gain_and_background(*pair, replace(terms, background=False))[0]
+                for pair in zip(images, above, variance, strict=True)
+            ]
+        )
+        gains /= np.exp(np.log(gains).mean())
     return gains, backgrounds, volume
 
 

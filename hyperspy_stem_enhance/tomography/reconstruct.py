@@ -86,8 +86,16 @@ def reconstruct(
         ``"svmbir"`` (the package of that name).
     thickness : int, optional
         Voxels along the beam at 0°, ``n_y`` by default.
-    n_gaussians, regularisation, iterations : optional
-        Chosen by left-out views or by the data where not given.
+    n_gaussians : int, optional
+        By default by the number of voxels that the object fills.
+    regularisation : float, optional
+        Strength of the total variation, in nats per voxel whose density
+        rises by that of the object; ``sharpness`` of svmbir. By default
+        ``"denza"`` chooses it by left-out views, the others have a fixed
+        one.
+    iterations : int, optional
+        Steps of the last fit of Gaussians, or iterations of SIRT or total
+        variation.
     fit_gain, fit_background : bool
         Whether each view has a gain and a background of its own.
     seed : int
@@ -110,6 +118,7 @@ def reconstruct(
     views = np.ascontiguousarray(views, np.float32)
     tilts = np.asarray(tilts, np.float64)
     _check(views, tilts, method, thickness, device)
+    _check_choices(n_gaussians, regularisation, iterations, method)
     thickness = int(thickness or views.shape[1])
     projector = SliceProjector(tilts, views.shape[1], thickness)
     settings = {"method": method, "thickness": thickness, "seed": seed}
@@ -204,4 +213,17 @@ def _check(views, tilts, method, thickness, device):
         raise ValueError(
             f"thickness is {thickness}. Give at least 1 voxel, or None for the "
             "height of the views."
+        )
+
+
+def _check_choices(n_gaussians, regularisation, iterations, method):
+    for name, value in (("n_gaussians", n_gaussians), ("iterations", iterations)):
+        if value is not None and not value >= 1:
+            raise ValueError(f"{name} is {value}. Give at least 1, or None.")
+    if regularisation is None or method == "svmbir":
+        return
+    if not regularisation >= 0:
+        raise ValueError(
+            f"regularisation is {regularisation}. Give 0 or more, or None to have it "
+            "chosen."
         )

@@ -13,10 +13,10 @@ EMPTY = 0.1
 _OVERLAP = 0.8
 _WIDEST = 8.0  # voxels
 # Voxels that a Gaussian stands for where the number is not given
-_VOXELS_EACH = 12
+_VOXELS_EACH = 20
 _NUMBERS = (200, 20_000)
 # Maxima are those of the volume smoothed by this many voxels
-_PEAK_BLUR = 0.7
+_PEAK_BLUR = 0.5
 _LOWEST_PEAK = 0.15  # of the highest
 _PEAK_WIDTH = 0.3  # of the distance to the nearest other maximum
 

@@ -69,10 +69,12 @@ def total_variation(
     """
     ones = np.ones((projector.thickness, projector.size, 1), np.float32)
     rays = projector.forward(ones)
-    # Steps of the dual and the primal variables balanced by their sizes: the
-    # dual of the gradient is at most the strength
+    # Steps of the dual and the primal variables balanced by their sizes: the dual of
+    # the gradient is at most the strength, that of the views a residual over the
+    # variance
     density = float(views.max()) / (0.5 * projector.thickness)
-    balance = max(strength, 1e-6 * float(views.max())) / density
+    residual = float(np.mean(1 / np.sqrt(variance)))
+    balance = max(strength, residual) / density
     step_views = balance / np.maximum(rays, 1)
     hits = projector.backward(np.ones((len(views), views.shape[1], 1)))
     # A row of ∇ has the sum 2, a column at most 6
