@@ -53,7 +53,8 @@ def main():
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--views", type=int, nargs="+", default=[15])
     parser.add_argument("--counts", type=float, nargs="+", default=[40.0])
-    parser.add_argument("--seeds", type=int, default=1)
+    # Seed 0 is what defaults were chosen on
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--data", type=Path, default=DATA)
     arguments = parser.parse_args()
     started = time.process_time()
@@ -165,7 +166,7 @@ def series_of(arguments):
         max_tilt = 70.0 if n_views <= 15 else 66.0
         for counts in arguments.counts:
             for phantom in arguments.phantoms:
-                for seed in range(arguments.seeds):
+                for seed in arguments.seeds:
                     data = make_tilt_series(
                         phantom,
                         arguments.size,

@@ -22,6 +22,7 @@ _SOFTNESS = 0.02
 _MARGIN = 4  # voxels around the object that count as its box
 # Part of a new estimate of gain and background that a visit to a view takes over
 _GAIN_RATE = 0.3
+_PATCH = 8  # pixels
 _DATA_TERMS = {
     "likelihood": losses.least_squares,
     "l1+dssim": losses.absolute_and_structure,
@@ -136,13 +137,19 @@ class Fit:
         return loss
 
     def left_out_errors(self, chosen):
-        """(model − view)² / σ² of each pixel of views, each with its best gain."""
+        """Mean (model − view)² / σ² of patches of views, each with its best gain.
+
+        Errors of pixels near each other go together, those of patches hardly.
+        """
         errors = []
         for k, image in zip(
             chosen, self.series.project(self.model, chosen), strict=True
         ):
-            residual = self._best(image, k)[2]
-            errors.append(residual**2 / self.series.variance[k])
+            squares = self._best(image, k)[2] ** 2 / self.series.variance[k]
+            rows = np.array_split(squares, max(len(squares) // _PATCH, 1))
+            for row in rows:
+                parts = np.array_split(row, max(row.shape[1] // _PATCH, 1), axis=1)
+                errors.extend(part.mean() for part in parts)
         return np.array(errors)
 
     def gains_and_residuals(self):

@@ -79,7 +79,9 @@ def test_gradient_of_voxels(numbers):
         value,
         lambda out: kernels.voxelise_backward(*numbers, corner, slopes, *out),
         numbers,
-        1e-2,
+        2e-2,
+        # The longer the step, the less the jumps at 4 σ count
+        step=1e-2,
     )
 
 
