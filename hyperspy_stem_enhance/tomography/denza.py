@@ -34,7 +34,6 @@ _STEPS = 1000
 # Rates on the path, and of the last fit at its start and its end
 _PATH_PACE = 0.6
 _PACES = (0.4, 0.04)
-_REPORT_EVERY = 20
 # With so many views, one of so many is left out while strengths are chosen
 _FEWEST_VIEWS = 5
 _ONE_OF = 6
@@ -97,6 +96,7 @@ def fit_denza(
                 fit, kind = atoms, "maxima"
         fit.set_views(np.arange(len(views)))
         _finish(fit, steps, history)
+        history.end()
     except KeyboardInterrupt:
         interrupted = True
     settings = {
@@ -189,8 +189,13 @@ class History:
         self.left_out.append(left_out)
         if np.isfinite(left_out):
             self.known = left_out
-        if self.report is not None and len(self.losses) % _REPORT_EVERY == 0:
+        if self.report is not None:
             self.report(min(len(self.losses), self.total), self.total, self.known)
+
+    def end(self):
+        """Tell the user that no more comes: paths may end early."""
+        if self.report is not None:
+            self.report(self.total, self.total, self.known)
 
     def arrays(self):
         """As arrays of equal length."""
