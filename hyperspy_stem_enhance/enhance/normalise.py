@@ -14,6 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ..imaging import imaging_mode
+from ..noise.usable import fill_gaps
 
 _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
@@ -23,6 +24,9 @@ _TOGETHER = 0.8  # of what is beside a pixel with signal has some too: no lone e
 _ELECTRONS = 5.0  # so many times what most pixels with any signal have is hot
 _HELD = (1e-34, 1e34)  # largest values that float32 holds, with what is made of them
 _SQUARED = (1e-12, 1e14)  # those whose squares it holds as well
+# SDs in pixels of the means that fill gaps: as narrow as there are pixels for, so that
+# columns of sparse scans keep their heights
+_GAP_SIGMAS = (0.7, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24)
 _FLOOR = 0.02  # of the root mean square of the frame: keeps flat areas flat
 
 
@@ -57,8 +61,8 @@ def normalise_frame(frame, mode="HAADF"):
     Parameters
     ----------
     frame : array-like, shape (h, w)
-        Real image; pixels that are not finite are filled with the local
-        mean, lone hot or dead pixels with the median of their neighbours.
+        Real image; pixels that are not finite are interpolated between their
+        neighbours, lone hot or dead ones become the median of theirs.
     mode : {"HAADF", "BF", "HRTEM"}
         In BF images columns are dark: the values change their sign. In
         HRTEM images columns are taken to be bright; see
@@ -95,6 +99,8 @@ def normalise_frame(frame, mode="HAADF"):
         values[~finite] = 0
     unit = _unit(values)
     values = (values / unit).astype(np.float32)
+    if not complete:
+        values = fill_gaps(values, finite, _GAP_SIGMAS)
     electron = abs(single_electron(values))
     deviation, scale = _standardise(values, weights)
     for _ in range(2):  # a very hot pixel hides lesser ones beside it
@@ -109,9 +115,6 @@ def normalise_frame(frame, mode="HAADF"):
         values = mended
         deviation, scale = _standardise(values, weights)
     normalised = deviation / scale
-    if not complete:
-        normalised[~finite] = 0
-        values[~finite] -= deviation[~finite]  # what is left is the local mean
     imaging = imaging_mode(mode)
     if imaging.dark_columns:
         normalised = -normalised

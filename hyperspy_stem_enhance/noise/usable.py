@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 MIN_SIDE = 16  # pixels; smaller images leave no statistics
 _FILL_SIGMA = 3.0  # pixels, reach of the mean that fills gaps
 _LEAST_WEIGHT = 1e-4  # of the mean around a pixel; below, it is too far from all
+_ENOUGH_WEIGHT = 0.02  # of a narrow Gaussian; below, a wider one is taken
 _FEW = 300  # gaps that are filled one by one
 _HOT_SDS = 8.0  # noise SDs above the surroundings
 _HOT_STEP = 7.0  # and above the third highest neighbour
@@ -146,7 +147,7 @@ def usable_pixels(image):
     return UsablePixels(values, finite, usable, offset, scale, noise_sd)
 
 
-def fill_gaps(values, valid):
+def fill_gaps(values, valid, sigmas=(_FILL_SIGMA,)):
     """Fill pixels that are not valid with the Gaussian mean around them.
 
     Parameters
@@ -154,6 +155,9 @@ def fill_gaps(values, valid):
     values : numpy.ndarray of float32, shape (h, w)
         Finite everywhere.
     valid : numpy.ndarray of bool, shape (h, w)
+    sigmas : sequence of float, default (3,)
+        SDs of the Gaussian in pixels, rising: each pixel is filled by the first
+        that reaches enough valid ones, what none reaches by their median.
 
     Returns
     -------
@@ -163,24 +167,31 @@ def fill_gaps(values, valid):
     if valid.all():
         return values
     rows, columns = np.nonzero(~valid)
-    if len(rows) <= _FEW:
-        means, weights = _means_around(values, valid, rows, columns)
+    if len(rows) <= _FEW and len(sigmas) == 1:
+        means, weights = _means_around(values, valid, rows, columns, sigmas[0])
         if weights.min() > _LEAST_WEIGHT:
             values = values.copy()
             values[rows, columns] = means
             return values
-    weight = gaussian_filter(valid.astype(np.float32), _FILL_SIGMA)
-    known = gaussian_filter(np.where(valid, values, 0), _FILL_SIGMA)
-    far = np.median(values[valid])  # inside gaps wider than the filter
-    mean = known / np.maximum(weight, _LEAST_WEIGHT)
-    mean = np.where(weight > _LEAST_WEIGHT, mean, far)
-    return np.where(valid, values, mean)
+    known, weights = np.where(valid, values, 0), valid.astype(np.float32)
+    filled, open_ = known.copy(), ~valid
+    for sigma in sigmas:
+        weight = gaussian_filter(weights, sigma)
+        # the last takes what little there is
+        least = _LEAST_WEIGHT if sigma == sigmas[-1] else _ENOUGH_WEIGHT
+        reached = open_ & (weight > least)
+        filled[reached] = (gaussian_filter(known, sigma)[reached]) / weight[reached]
+        open_ &= ~reached
+        if not open_.any():
+            return filled
+    filled[open_] = np.median(values[valid])
+    return filled
 
 
-def _means_around(values, valid, rows, columns):
+def _means_around(values, valid, rows, columns, sigma):
     """Gaussian means around a few pixels, and the weight they rest on."""
-    reach = np.arange(-round(4 * _FILL_SIGMA), round(4 * _FILL_SIGMA) + 1)
-    kernel = np.exp(-0.5 * (reach / _FILL_SIGMA) ** 2)
+    reach = np.arange(-round(4 * sigma), round(4 * sigma) + 1)
+    kernel = np.exp(-0.5 * (reach / sigma) ** 2)
     weights = np.outer(kernel, kernel).astype(np.float32) / kernel.sum() ** 2
     near_rows = _mirrored(rows[:, None] + reach, values.shape[0])
     near_columns = _mirrored(columns[:, None] + reach, values.shape[1])

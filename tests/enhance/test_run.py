@@ -6,6 +6,7 @@ from hyperspy_stem_enhance.enhance import parts, run
 from hyperspy_stem_enhance.enhance.background import with_background
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import psnr
+from hyperspy_stem_enhance.simulate.render import render_columns
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 
 
@@ -216,3 +217,14 @@ class TestLargeFrames:
         enhanced = enhance_frames(frame[None])[0]
         assert np.isnan(enhanced[:, 360:]).all()
         assert np.isfinite(enhanced[:, :190]).all()
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_columns_of_sparse_scans_keep_their_heights(share, rng):
+    sites = np.array([(y, x) for y in range(8, 128, 16) for x in range(8, 128, 16)])
+    n, at = len(sites), tuple(sites.T)
+    clean = render_columns(sites, np.full(n, 10.0), np.full(n, 2.6), (128, 128))
+    counts = rng.poisson(clean + 3).astype(np.float32)
+    sparse = np.where(rng.random(counts.shape) < share, counts, np.nan)
+    full, found = enhance_frames(np.stack([counts, sparse]), "sfin-fast", scale=1)
+    assert found[at].mean() > (0.75 if share < 0.3 else 0.88) * full[at].mean()

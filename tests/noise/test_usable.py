@@ -71,3 +71,19 @@ def test_wide_gap_is_filled_with_the_mean():
 
 def test_constant_image_has_no_scale():
     assert usable_pixels(np.full((32, 32), 7, "uint16")).scale == 0
+
+
+def test_gaps_are_filled_by_the_nearest_pixels_there_are(rng):
+    y, x = np.mgrid[:96, :96]
+    image = np.cos(x / 3).astype(np.float32) * np.cos(y / 4).astype(np.float32)
+    valid = rng.random(image.shape) < 0.4
+    valid[40:60, 30:50] = False
+    filled = fill_gaps(np.where(valid, image, 0), valid, (0.7, 1, 2, 4, 8, 16))
+    np.testing.assert_array_equal(filled[valid], image[valid])
+    near = np.ones_like(valid)
+    near[38:62, 28:52] = False
+    assert np.abs(filled - image)[near & ~valid].mean() < 0.1
+    assert np.isfinite(filled).all()
+    alone = np.zeros_like(valid)
+    alone[0, 0] = True
+    assert (fill_gaps(image, alone, (0.7, 1))[50:] == image[0, 0]).all()
