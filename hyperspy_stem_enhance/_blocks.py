@@ -12,6 +12,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from .noise.invalid_pixels import find_invalid, without_invalid
 from .steps.base import SetupError, Table
 
 CALL_BYTES = 2**23  # of the frames in one call of a step, taken as float32
@@ -70,6 +71,8 @@ def _run_frames(step, batch, per_frame, here, start, results):
     """Run a step on one batch, tell what there is to tell, and keep the results."""
     for i, frame in enumerate(batch):
         here.report(start + i, _describe_non_finite(frame))
+    if step.masks_invalid:
+        batch = _without_invalid(batch, here, start)
     if here.described and start == 0 and np.isfinite(batch[0]).any():
         here.report(start, step.input_warnings(batch[0]))
     refuse_constant = step.refuse_constant and not here.part
@@ -101,6 +104,17 @@ def _run_frames(step, batch, per_frame, here, start, results):
         if problem is not None:
             here.refuse(start + i, problem)
             results.refuse(start + i)
+
+
+def _without_invalid(batch, here, start):
+    """Frames with NaN for what tells nothing of the specimen; it is told."""
+    found = [find_invalid(frame) for frame in batch]
+    for i, invalid in enumerate(found):
+        here.report(start + i, invalid.describe())
+    if not any(invalid.reasons for invalid in found):
+        return batch
+    frames = [without_invalid(*pair) for pair in zip(batch, found, strict=True)]
+    return np.stack(frames)
 
 
 def settle_block(patches, ranges, *, step, single, run, block_info=None):

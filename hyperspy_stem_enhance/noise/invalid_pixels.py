@@ -18,6 +18,7 @@ _CHANCE = 1e-4  # of finding such an area or line anywhere in a frame of noise
 _RING = 8  # pixels around an area in which its value is counted
 _SHARP = 0.5  # of the step to an area's value is made within one pixel of its edge
 _MOST_VALUES = 4  # exact values that are looked for
+_HOLE = 0.2  # of all areas: smaller ones that they enclose belong to them
 _ISOLATED = 4  # pixels of other values at most that are electrons in a dark area
 _FEWEST_LINES = 12  # rows, and pixels of a row, that statistics are taken of
 _LEAST_SPARSE = 0.05  # share of missing pixels from which a scan is called sparse
@@ -33,6 +34,16 @@ _NEIGHBOUR = 0.5  # of its height at most that a column of one pixel more than i
 # median neighbour has: circular, of SD 1.2, its centre at the corner of a pixel
 _LOOKED_AT = 0.06  # share of the pixels of which steps to their neighbours are taken
 _TAIL = (0.05, 0.01)  # shares of the pixels beyond which the decay of steps is measured
+
+
+_DESCRIPTIONS = {
+    "areas": "areas of one value ({}): borders, parts that were not recorded, bars or "
+    "letters that were burnt in. They are left out",
+    "lines": "dead or bright lines ({}), which are left out",
+    "unscanned": "{} of one value scattered over all of it, as of a sparse scan: they "
+    "are taken for pixels that were not scanned, and left out",
+    "hot": "{} far from all of their neighbours (hot or dead), which are left out",
+}
 
 
 @dataclass(frozen=True)
@@ -52,16 +63,15 @@ class InvalidPixels:
     reasons: dict
 
     def describe(self):
-        """What a user should know, or an empty text."""
-        names = {
-            "areas": "in areas of one value (borders, parts that were not recorded, "
-            "burnt-in bars and letters)",
-            "lines": "in dead or bright lines",
-            "unscanned": "that a sparse scan left out",
-            "hot": "far from all of their neighbours (hot or dead)",
+        """What a user should know: a text for each kind."""
+        return {
+            f"invalid {kind}": _DESCRIPTIONS[kind].format(_number(n, "pixel"))
+            for kind, n in self.reasons.items()
         }
-        parts = [f"{n} {names[kind]}" for kind, n in self.reasons.items()]
-        return "; ".join(parts)
+
+
+def _number(n, what):
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
 def find_invalid(image):
@@ -158,7 +168,18 @@ def _areas(image, mask):
             area &= same[wider]
             if _is_too_flat(area, image[wider], mask[wider], value, image.size):
                 found[wider] |= area
-    return found
+    return _with_small_holes(found)
+
+
+def _with_small_holes(found):
+    """Areas with what they enclose, as the soft rims of letters in a box."""
+    labels, n = ndimage.label(ndimage.binary_fill_holes(found) & ~found)
+    if n == 0:
+        return found
+    sizes = np.bincount(labels.ravel())
+    small = sizes < _HOLE * np.count_nonzero(found)
+    small[0] = False
+    return found | small[labels]
 
 
 def _is_too_flat(area, image, mask, value, n_pixels):
@@ -168,13 +189,12 @@ def _is_too_flat(area, image, mask, value, n_pixels):
     if not beside.any():
         return True
     # single electrons that were counted in an area tell how dark it is, too
-    closed = ndimage.binary_closing(np.pad(area, 3), iterations=3)[3:-3, 3:-3]
-    holes, n = ndimage.label(closed & ~area & ~mask, np.ones((3, 3)))
-    sizes = ndimage.sum_labels(np.ones(area.shape), holes, np.arange(1, n + 1))
+    others, n = ndimage.label(~area & ~mask, np.ones((3, 3)))
+    sizes = ndimage.sum_labels(np.ones(area.shape), others, np.arange(1, n + 1))
     electrons = np.count_nonzero(sizes <= _ISOLATED)
     share = np.mean(image[beside] == value)
     if electrons:
-        share = max(share, 1 - electrons / closed.sum())
+        share = max(share, 1 - electrons / area.sum())
     # a square of this side, anywhere in the frame
     if share > 0 and np.log(n_pixels) + side**2 * np.log(share) > np.log(_CHANCE):
         return False

@@ -77,6 +77,9 @@ class Step:
         What one frame becomes.
     refuse_constant : bool
         Whether a frame of one single value counts as a bad frame.
+    masks_invalid : bool
+        Whether pixels that tell nothing of the specimen
+        (`noise.invalid_pixels`) come as NaN.
     works_in_parts : bool
         Whether frames that `enhance.parts` calls large are worked on in
         parts; the step then has `settle` and, for tables, `join`.
@@ -84,6 +87,7 @@ class Step:
 
     outputs = (Image(),)
     refuse_constant = False
+    masks_invalid = False
     works_in_parts = False
 
     @property

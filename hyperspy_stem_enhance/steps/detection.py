@@ -108,6 +108,11 @@ class Detection(Step):
             )
         ]
 
+    @property
+    def masks_invalid(self):
+        """Of recorded frames; what is flat in an enhanced one has no column."""
+        return self.refuse_constant
+
     def settle(self, patches):
         """The step for the parts of a large frame."""
         # What is chosen when the parts are joined
@@ -176,6 +181,7 @@ class EnhancementAndDetection(Step):
     detection: Detection
     with_images: bool = True
     refuse_constant = True
+    masks_invalid = True
     works_in_parts = True
 
     @property

@@ -60,6 +60,7 @@ remove_echo : optional
     self_ensemble: bool = False
     remove_echo: bool = False
     refuse_constant = True
+    masks_invalid = True
     works_in_parts = True
     of_parts = False
 

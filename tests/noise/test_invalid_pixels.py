@@ -141,4 +141,4 @@ def test_invalid_pixels_become_nan():
     assert clean.dtype == np.float32
     assert np.isnan(clean[:10]).all()
     np.testing.assert_array_equal(clean[10:], image[10:])
-    assert "1600 in areas of one value" in found.describe()
+    assert "areas of one value (1600 pixels)" in found.describe()["invalid areas"]
