@@ -72,7 +72,8 @@ def draw_case(seed, index, mode):
     truth = NoiseParameters(*(factors * mean).tolist())
     low, high = sorted((truth.background_min, truth.background_max))
     truth = replace(truth, background_min=low, background_max=high)
-    arrangements, structures = tuple(ARRANGEMENTS), tuple(STRUCTURES)
+    arrangements = tuple(name for name, share in ARRANGEMENTS.items() if share)
+    structures = tuple(STRUCTURES)
     turn, which = divmod(index, len(arrangements))
     arrangement = arrangements[which]
     structure = structures[turn % len(structures)]

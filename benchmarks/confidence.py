@@ -3,9 +3,9 @@
     python benchmarks/confidence.py fit [--methods network] [--model NAME]
     python benchmarks/confidence.py reliability [--methods network] [--model NAME]
 
-`fit` simulates images of every arrangement (seeds 1 to 20), finds candidates
-with both methods, matches them with the truth, and writes the constants of the
-logistic regression to ``hyperspy_stem_enhance/detect/confidence.json``.
+`fit` simulates images of every arrangement with random probes (seeds 1 to 20),
+finds candidates with both methods, matches them with the truth, and writes the
+constants of the logistic regression to ``detect/confidence.json`` of the package.
 `reliability` shows, on a seed that chose nothing, the share of real columns
 against the confidence that they were given.
 """
@@ -54,7 +54,14 @@ def scenes(seeds, per_seed):
             mode, arrangement = kinds[(7 * number) % len(kinds)]
             number += 1
             yield (
-                draw_scene(seed, index, SHAPE, mode=mode, arrangement=arrangement),
+                draw_scene(
+                    seed,
+                    index,
+                    SHAPE,
+                    mode=mode,
+                    arrangement=arrangement,
+                    probe="random",
+                ),
                 mode,
             )
 

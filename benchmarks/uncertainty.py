@@ -37,7 +37,7 @@ def measure(seed, indices, model):
     """Spreads, errors and classes of pixels of simulated images."""
     for index in indices:
         kind, mode = KINDS[index % 3], ("HAADF", "BF")[index // 3 % 2]
-        scene = draw_scene(seed, index, (128, 128), mode, kind)
+        scene = draw_scene(seed, index, (128, 128), mode, kind, probe="random")
         if not scene.clean.any():
             continue
         factor = choose_factor(scene.noisy, *registry.ranges(model))
