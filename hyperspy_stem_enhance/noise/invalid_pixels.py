@@ -42,7 +42,7 @@ _DESCRIPTIONS = {
     "lines": "dead or bright lines ({}), which are left out",
     "unscanned": "{} of one value scattered over all of it, as of a sparse scan: they "
     "are taken for pixels that were not scanned, and left out",
-    "hot": "{} far from all of their neighbours (hot or dead), which are left out",
+    "hot": "{} far outside the range of all neighbours (hot or dead), left out",
 }
 
 
@@ -230,14 +230,17 @@ def _of_one_value(values):
 
 def _far_from_both_sides(values):
     """Whether a row is far from the mean of the rows beside it."""
-    padded = np.concatenate([values[1:2], values, values[-2:-1]])
-    steps = values - (padded[:-2] + padded[2:]) / 2
+    if len(values) < _FEWEST_LINES:
+        return np.zeros(len(values), bool)
+    steps = values.copy()
+    steps[1:-1] -= (values[:-2] + values[2:]) / 2
+    # of the first and the last, the same second difference, as noisy as the others
+    steps[0] = (values[0] - 2 * values[1] + values[2]) / 2
+    steps[-1] = (values[-1] - 2 * values[-2] + values[-3]) / 2
     # columns of atoms stand on some of its pixels alone: the interquartile mean
     steps = np.sort(np.nan_to_num(steps), axis=1)
     quarter = steps.shape[1] // 4
     away = np.abs(steps[:, quarter:-quarter].mean(axis=1))
-    if len(away) < _FEWEST_LINES:
-        return np.zeros(len(away), bool)
     beside = np.maximum(np.roll(away, 1), np.roll(away, -1))
     # the rows beside an odd one differ half as much because of it
     return (away > _end_of_tail(away, len(away), _TAIL_OF_LINES)) & (

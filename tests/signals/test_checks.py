@@ -113,7 +113,7 @@ class TestBadFrames:
         s = make_images((2, 3))
         s.data[1, 0] = np.nan
         s.data[0, 2] = 7
-        s.data[0, 0, 3, 3] = 1e9
+        s.data[0, 0] = 1e7 * s.data[0, 0]  # more than the stand-in takes
         return s
 
     @pytest.mark.parametrize("chunks", [None, (1, 1, 48, 56), (2, 2, 30, 17)])
@@ -127,7 +127,7 @@ class TestBadFrames:
         assert any("inav[0, 1]" in text and "no finite" in text for text in messages)
         assert any("inav[2, 0]" in text and "are 7" in text for text in messages)
         bad = {(1, 0), (0, 2)}
-        if method != "calibrate_noise":  # it does not mind the hot pixel
+        if method != "calibrate_noise":  # it takes any range
             assert any(
                 "inav[0, 0]" in text and "too large" in text for text in messages
             )
