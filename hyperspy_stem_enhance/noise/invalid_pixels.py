@@ -32,6 +32,8 @@ _ELECTRONS = 5.0  # counted at once in a dark pixel, and not held to be a hot on
 _TAIL_OF_LINES = (0.3, 0.05)  # the same of lines, of which there are fewer
 _NEIGHBOUR = 0.5  # of its height at most that a column of one pixel more than its
 # median neighbour has: circular, of SD 1.2, its centre at the corner of a pixel
+_LEVEL_SIDE = 21  # pixels, of the mean that is the background of a pixel
+_SAMPLE = 1 << 14  # pixels from which the unit of counting is read
 _LOOKED_AT = 0.06  # share of the pixels of which steps to their neighbours are taken
 _TAIL = (0.05, 0.01)  # shares of the pixels beyond which the decay of steps is measured
 
@@ -316,7 +318,7 @@ def _hot(image, mask):
         )
         values = values[tuple(nearest)]
     around = (9 * ndimage.uniform_filter(values, 3, mode="mirror") - values) / 8
-    level = ndimage.gaussian_filter(around, 2 * _SMOOTH)
+    level = ndimage.uniform_filter(around, _LEVEL_SIDE, mode="mirror")
     usual = np.median(np.abs(values - around)) + 1e-9 * np.ptp(values)
     unit = _unit_of_counting(values)
     found = np.zeros(values.shape, bool)
@@ -343,9 +345,10 @@ def _hot(image, mask):
 
 def _unit_of_counting(values):
     """Most frequent step between values that are in use; 0 where all differ."""
-    used, counts = np.unique(values, return_counts=True)
+    sample = values.ravel()[:: values.size // _SAMPLE + 1]
+    used, counts = np.unique(sample, return_counts=True)
     used = used[counts >= _COMMON * counts.max()]
-    if len(used) < 2 or counts.max() < _COMMON * values.size:
+    if len(used) < 2 or counts.max() < _COMMON * sample.size:
         return 0.0
     return float(np.median(np.diff(used)))
 
