@@ -2,8 +2,12 @@
 
 Numbers are carried along chains of columns that are one translation apart, not
 read off a rigid grid: slow distortions, as of a scan that drifts, shift the far
-end of a frame by more than half a cell.
+end of a frame by more than half a cell. Another grain is not taken for a
+distortion: vectors from column to column have to scatter as those nearby, and
+to stay near those of the cell.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -11,7 +15,15 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.spatial import cKDTree
 
 # Ends of a translation, in parts of the nearest spacing.
-_TOLERANCE = 0.3
+_TOLERANCE = 0.4
+# Vectors this many robust SDs from those around them lead to chance columns.
+_OUTLIER = 4.0
+# Local vectors that differ from those of the cell by more than this part of
+# them are those of another lattice: a turn of 7 degrees.
+_MOST_STRAIN = 0.12
+_ROUNDS = 3
+# A vector is supported by this many around it.
+_LEAST_SUPPORT = 3
 # Groups as small as this belong to the lattice only beside it, within so many
 # lengths of the longer vector: further off they fit by chance.
 _SMALL, _BESIDE = 5, 1.5
@@ -19,26 +31,68 @@ _SAME_SITE = 0.2
 # Sites with fewer columns than this part of the fullest are none.
 _LEAST_FULL = 0.15
 _LEAST_COLUMNS = 3
+# Neighbours are within this part of the vector from its end.
+_NEAR = 0.4
+_STEPS = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
 
 
-def find_partners(positions, tree, cell, spacing):
-    """Index of the columns at both ends of both translations.
+@dataclass(frozen=True)
+class Numbers:
+    """Site and cell of each column, by one cell.
+
+    Attributes
+    ----------
+    cell : numpy.ndarray, shape (2, 2)
+        Vectors a and b, one per row.
+    site : numpy.ndarray of int, shape (n,)
+        Number of the site, the fullest first; -1 for columns of none.
+    cell_index : numpy.ndarray of int, shape (n, 2)
+        Cells along a and b.
+    """
+
+    cell: np.ndarray
+    site: np.ndarray
+    cell_index: np.ndarray
+
+    @property
+    def on(self):
+        """Mask of the columns that have a site."""
+        return self.site >= 0
+
+
+def number_columns(around, cell):
+    """Number columns by cells and sites.
 
     Parameters
     ----------
-    positions : numpy.ndarray, shape (n, 2)
-    tree : scipy.spatial.cKDTree
-        Of the positions.
+    around : .translations.Surroundings
     cell : numpy.ndarray, shape (2, 2)
-        Vectors a and b, one per row.
-    spacing : float
-        Distance of nearest columns.
+        Vectors a and b, one per row, good enough to find the next column.
 
     Returns
     -------
-    numpy.ndarray of int, shape (n, 4)
-        At +a, +b, -a, -b; -1 where there is no column.
+    Numbers
+        With the cell as the columns have it in the mean.
     """
+    positions, spacing = around.positions, around.spacing
+    for _ in range(_ROUNDS):
+        partners = _find_partners(positions, around.tree, cell, spacing)
+        partners, steps = _drop_strays(positions, partners, cell, spacing)
+        graph, group = _connect(partners)
+        mean = [_mean_step(steps[group == 0, k]) for k in range(2)]
+        cell = np.where(np.isfinite(mean), mean, cell)
+    cell_index = _number_cells(partners, graph, group)
+    site, cell_index = _find_sites(positions, cell, group, cell_index, spacing)
+    return Numbers(cell, site, cell_index)
+
+
+def _mean_step(steps):
+    known = np.isfinite(steps[:, 0])
+    return np.median(steps[known], axis=0) if known.any() else (np.nan, np.nan)
+
+
+def _find_partners(positions, tree, cell, spacing):
+    """Index of the columns at +a, +b, -a and -b, -1 where there is none."""
     n = len(positions)
     partners = np.full((n, 4), -1)
     for k, vector in enumerate(cell):
@@ -54,95 +108,117 @@ def find_partners(positions, tree, cell, spacing):
     return partners
 
 
-def number_cells(partners):
-    """Connected columns, and the cell of each within them.
+def _drop_strays(positions, partners, cell, spacing):
+    """Partners without those that the vectors around speak against."""
+    steps = positions[partners[:, :2]] - positions[:, np.newaxis]
+    known = partners[:, :2] >= 0
+    steps[~known] = np.nan
+    # Sums over columns up to two partners away, themselves included
+    total = np.where(known[..., np.newaxis], steps, 0)
+    count = known.astype(float)
+    there = partners >= 0
+    for _ in range(2):
+        total = total + np.sum(total[partners] * there[..., None, None], axis=1)
+        count = count + np.sum(count[partners] * there[..., None], axis=1)
+    local = total / np.maximum(count, 1)[..., np.newaxis]
+    off = np.hypot(*np.moveaxis(steps - local, -1, 0))
+    sigma = max(_median(off[known]) / 1.1774, 0.01 * spacing)
+    strain = np.hypot(*np.moveaxis(local - cell, -1, 0)) / np.hypot(*cell.T)
+    bad = (off > _OUTLIER * sigma) | (strain > _MOST_STRAIN) | (count < _LEAST_SUPPORT)
+    bad &= known
+    partners = partners.copy()
+    for k in range(2):
+        start = np.flatnonzero(bad[:, k])
+        partners[partners[start, k], k + 2] = -1
+        partners[start, k] = -1
+    steps[bad] = np.nan
+    return partners, steps
 
-    Parameters
-    ----------
-    partners : numpy.ndarray of int, shape (n, 4)
-        See :func:`find_partners`.
 
-    Returns
-    -------
-    group : numpy.ndarray of int, shape (n,)
-        Number of the connected group, the largest first.
-    cell_index : numpy.ndarray of int, shape (n, 2)
-        Cells along a and b, from the first column of each group.
-    """
+def _median(values):
+    return np.median(values) if len(values) else np.nan
+
+
+def _connect(partners):
+    """Graph of the partners, and its connected groups, the largest first."""
     n = len(partners)
     start, k = np.nonzero(partners[:, :2] >= 0)
     end = partners[start, k]
-    graph = coo_array((np.ones(len(start)), (start, end)), shape=(n, n)).tocsr()
+    graph = coo_array((np.ones(len(start)), (start, end)), shape=(n, n))
     _, group = connected_components(graph, directed=False)
     sizes = np.bincount(group)
     rank = np.empty(len(sizes), int)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
-    group = rank[group]
-    steps = np.array([[1, 0], [0, 1], [-1, 0], [0, -1]])
+    return graph, rank[group]
+
+
+def _number_cells(partners, graph, group):
+    """Cells along a and b, from the first column of each group."""
+    n = len(partners)
+    roots = np.unique(group, return_index=True)[1]
+    # A node more, which leads to the first column of each group
+    start = np.append(graph.row, np.full(len(roots), n))
+    end = np.append(graph.col, roots)
+    tree = coo_array((np.ones(len(start)), (start, end)), shape=(n + 1, n + 1))
+    order, before = breadth_first_order(tree.tocsr(), n, directed=False)
+    order = order[before[order] != n][1:]
+    before = before[order]
+    direction = np.argmax(partners[before] == order[:, np.newaxis], axis=1)
     cell_index = np.zeros((n, 2), int)
-    first = np.unique(group, return_index=True)[1]
-    # Groups of one column come last, and are where their index says
-    for root in first[: np.count_nonzero(np.bincount(group) > 1)]:
-        order, before = breadth_first_order(graph, root, directed=False)
-        order = order[1:]
-        direction = np.argmax(partners[before[order]] == order[:, np.newaxis], axis=1)
-        for node, step in zip(order, steps[direction], strict=True):
-            cell_index[node] = cell_index[before[node]] + step
-    return group, cell_index
+    for node, parent, step in zip(order, before, _STEPS[direction], strict=True):
+        cell_index[node] = cell_index[parent] + step
+    return cell_index
 
 
-def find_sites(positions, cell, group, cell_index, spacing):
-    """Sites of the cell that the connected columns occupy.
+def _find_sites(positions, cell, group, cell_index, spacing):
+    """Sites of the cell that the connected groups occupy.
 
-    Groups that lie on the same site, apart by a gap, are joined. Each is
-    compared with the columns of the largest group that are near.
-
-    Parameters
-    ----------
-    positions : numpy.ndarray, shape (n, 2)
-    cell : numpy.ndarray, shape (2, 2)
-    group, cell_index
-        See :func:`number_cells`.
-    spacing : float
-
-    Returns
-    -------
-    site : numpy.ndarray of int, shape (n,)
-        Number of the site, the fullest first; -1 for columns of none.
-    cell_index : numpy.ndarray of int, shape (n, 2)
-        In the frame of the largest group.
+    Groups that lie on the same site, apart by a gap, are joined. Each column
+    is compared with the nearest one of the largest group.
     """
     main = np.flatnonzero(group == 0)
-    tree = cKDTree(positions[main])
-    inverse = np.linalg.inv(cell)
-    tolerance = _SAME_SITE * spacing
+    distance, near = cKDTree(positions[main]).query(positions)
+    near = main[near]
+    fraction = (positions - positions[near]) @ np.linalg.inv(cell)
+    shift = fraction + cell_index[near] - cell_index
+    order = np.argsort(group, kind="stable")
+    sizes = np.bincount(group)
+    members = np.split(order, np.cumsum(sizes)[:-1])
     beside = _BESIDE * np.hypot(*cell.T).max()
+    tolerance = _SAME_SITE * spacing
     joined, site = cell_index.copy(), np.full(len(positions), -1)
     site[main] = 0
     offsets = [np.zeros(2)]
-    for number in range(1, group.max() + 1):
-        members = np.flatnonzero(group == number)
-        distance, near = tree.query(positions[members])
-        if len(members) <= _SMALL and distance.min() > beside:
+    for own in members[1:]:
+        if len(own) <= _SMALL and distance[own].min() > beside:
             continue
-        near = main[near]
-        fraction = (positions[members] - positions[near]) @ inverse
-        shift = fraction + cell_index[near] - cell_index[members]
-        shift = np.median(shift, axis=0)
-        turns = np.rint(shift - offsets)
-        distance = np.hypot(*((shift - offsets - turns) @ cell).T)
-        best = int(np.argmin(distance))
+        place = np.median(shift[own], axis=0) if len(own) > 1 else shift[own[0]]
+        turns = np.rint(place - offsets)
+        apart = np.hypot(*((place - offsets - turns) @ cell).T)
+        best = int(np.argmin(apart))
         turn = turns[best]
-        if distance[best] > tolerance:
-            best, turn = len(offsets), np.floor(shift)
-            offsets.append(shift - turn)
-        joined[members] += turn.astype(int)
-        site[members] = best
-    return _drop_rare(site), joined
+        if apart[best] > tolerance:
+            if len(own) < _LEAST_COLUMNS:
+                continue
+            best, turn = len(offsets), np.floor(place)
+            offsets.append(place - turn)
+        joined[own] += turn.astype(int)
+        site[own] = best
+    return drop_rare(site), joined
 
 
-def _drop_rare(site):
-    """Number the sites by how many columns they have, and drop the rare ones."""
+def drop_rare(site):
+    """Number the sites by how many columns they have, and drop the rare ones.
+
+    Parameters
+    ----------
+    site : numpy.ndarray of int, shape (n,)
+        -1 for columns of none.
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n,)
+    """
     counts = np.bincount(site[site >= 0])
     order = np.argsort(-counts, kind="stable")
     least = max(_LEAST_COLUMNS, _LEAST_FULL * counts.max())
@@ -150,3 +226,37 @@ def _drop_rare(site):
     kept = order[counts[order] >= least]
     number[kept] = np.arange(len(kept))
     return np.append(number, -1)[site]
+
+
+def find_neighbours(positions, numbers):
+    """Columns on the same site of the cells at +a, +b, -a and -b.
+
+    Parameters
+    ----------
+    positions : numpy.ndarray, shape (n, 2)
+    numbers : Numbers
+
+    Returns
+    -------
+    numpy.ndarray of int, shape (n, 4)
+        -1 where there is none, or where it is not at the end of the vector.
+    """
+    neighbours = np.full((len(positions), 4), -1)
+    on = np.flatnonzero(numbers.on)
+    index = numbers.cell_index[on] - numbers.cell_index[on].min(axis=0) + 1
+    span = index.max(axis=0) + 2
+
+    def key(index):
+        return (numbers.site[on] * span[0] + index[:, 0]) * span[1] + index[:, 1]
+
+    order = np.argsort(key(index))
+    known = key(index)[order]
+    for k, step in enumerate(_STEPS):
+        wanted = key(index + step)
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        there = known[place] == wanted
+        end = on[order[place]]
+        off = positions[end] - positions[on] - step @ numbers.cell
+        there &= np.hypot(*off.T) < _NEAR * np.hypot(*(step @ numbers.cell))
+        neighbours[on[there], k] = end[there]
+    return neighbours

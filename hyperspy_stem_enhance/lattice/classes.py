@@ -12,7 +12,7 @@ import numpy as np
 from scipy.signal import find_peaks
 from scipy.stats import gaussian_kde
 
-from .fit import NoLatticeError, fit_lattice
+from .fit import NoLatticeError, search_lattices
 
 # Sites differ in intensity by more than this part of their level, and by more
 # than this many standard errors and this part of the spread within them.
@@ -81,7 +81,7 @@ def classify_columns(positions, intensity, by="site", lattice=None):
         )
     if by == "site" and lattice is None:
         try:
-            lattice = fit_lattice(positions, intensity)
+            lattice, _ = search_lattices(positions, intensity)
         except NoLatticeError:
             by = "intensity"
     if by == "intensity":

@@ -1,5 +1,6 @@
 """What is known of columns once a lattice is fitted to them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +43,8 @@ class Lattice:
     lengths_error : tuple of float
         Standard errors of :attr:`a`, :attr:`b` and, in degrees,
         :attr:`gamma`.
+    probability : float
+        Of this cell among those that were compared.
     """
 
     positions: np.ndarray
@@ -56,6 +59,7 @@ class Lattice:
     neighbours: np.ndarray
     spacing: float
     lengths_error: tuple
+    probability: float = 1.0
 
     @property
     def a(self):
@@ -145,8 +149,8 @@ class Lattice:
         -------
         dict
             ``n_columns``, ``n_on_lattice``, ``n_empty_sites``,
-            ``columns_per_cell``; ``a``, ``b`` and ``gamma`` (degrees) with
-            their standard errors ``a_error``, ...; ``spacing``,
+            ``columns_per_cell``, ``probability``; ``a``, ``b`` and ``gamma``
+            (degrees) with their standard errors ``a_error``, ...; ``spacing``,
             ``rms_displacement``, ``mean_displacement`` (mean length);
             ``units``.
         """
@@ -157,6 +161,7 @@ class Lattice:
             "n_on_lattice": int(self.on_lattice.sum()),
             "n_empty_sites": len(self.empty_sites()),
             "columns_per_cell": len(self.sites),
+            "probability": self.probability,
             "a": self.a,
             "b": self.b,
             "gamma": self.gamma,
@@ -199,6 +204,23 @@ class Lattice:
             }
         )
 
+    def plot(self, image=None):
+        """Columns that are on the lattice, and its cell.
+
+        Parameters
+        ----------
+        image : array-like, shape (h, w), optional
+            Shown below, for positions in pixels.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            The cell is drawn three times as large.
+        """
+        from .plot import plot_lattices
+
+        return plot_lattices([self], image)
+
     def __repr__(self):
         a, b, gamma = self.a, self.b, self.gamma
         a_error, b_error, gamma_error = self.lengths_error
@@ -225,3 +247,80 @@ def cell_lengths(vectors):
     a, b = np.hypot(*vectors.T)
     gamma = np.degrees(np.arccos(np.clip(vectors[0] @ vectors[1] / (a * b), -1, 1)))
     return float(a), float(b), float(gamma)
+
+
+@dataclass(frozen=True, repr=False)
+class Grains(Sequence):
+    """Lattices of the grains of an image, the one with the most columns first.
+
+    A sequence: ``grains[0]`` is a `Lattice`, ``len(grains)`` their number.
+
+    Attributes
+    ----------
+    lattices : tuple of Lattice
+    """
+
+    lattices: tuple
+
+    def __getitem__(self, index):
+        return self.lattices[index]
+
+    def __len__(self):
+        return len(self.lattices)
+
+    @property
+    def label(self):
+        """Number of the grain of each column, -1 for columns of none.
+
+        Returns
+        -------
+        numpy.ndarray of int, shape (n,)
+        """
+        label = np.full(len(self.lattices[0].positions), -1)
+        for number, lattice in enumerate(self.lattices):
+            label[lattice.on_lattice] = number
+        return label
+
+    def summary(self):
+        """Table with a row for each grain, see :meth:`Lattice.summary`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the share of the columns, ``share``, and the direction of
+            a from the x axis, ``angle``, in degrees clockwise on the screen.
+        """
+        import pandas as pd
+
+        rows = []
+        for lattice in self.lattices:
+            y, x = lattice.vectors[0]
+            rows.append(
+                {
+                    "share": float(lattice.on_lattice.mean()),
+                    "angle": float(np.degrees(np.arctan2(y, x))),
+                    **lattice.summary(),
+                }
+            )
+        return pd.DataFrame(rows, index=pd.RangeIndex(len(rows), name="grain"))
+
+    def plot(self, image=None):
+        """Map of the grains: columns in the colour of their grain, and cells.
+
+        Parameters
+        ----------
+        image : array-like, shape (h, w), optional
+            Shown below, for positions in pixels.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Cells are drawn three times as large.
+        """
+        from .plot import plot_lattices
+
+        return plot_lattices(self.lattices, image)
+
+    def __repr__(self):
+        rows = "".join(f"\n  {lattice!r}" for lattice in self.lattices)
+        return f"<Grains, {len(self)} lattices:{rows}>"

@@ -1,9 +1,11 @@
 """Lattices fitted to the columns of images, and kinds of columns."""
 
+import warnings
+
 import numpy as np
 from hyperspy.docstrings.signal import SHOW_PROGRESSBAR_ARG
 
-from hyperspy_stem_enhance.signals._image_index import image_index
+from hyperspy_stem_enhance.signals._image_index import image_index, outside_level
 from hyperspy_stem_enhance.signals._progress import progress_of
 from hyperspy_stem_enhance.signals._ragged import common_scale, map_ragged
 
@@ -11,8 +13,8 @@ from hyperspy_stem_enhance.signals._ragged import common_scale, map_ragged
 class AtomLattices:
     """Methods of ``AtomPositions`` about the lattice that columns are on."""
 
-    def fit_lattice(self, by_intensity=True):
-        """Fit a lattice to the columns of a single image.
+    def fit_lattice(self, by_intensity=True, grains=1):
+        """Fit a lattice to the columns of a single image, or one to each grain.
 
         Parameters
         ----------
@@ -21,17 +23,27 @@ class AtomLattices:
             that the cell of a perovskite along [001] is the cubic one. If
             False, or without a column ``intensity`` or ``height``,
             positions alone count.
+        grains : int or "all", default 1
+            How many lattices, those with the most columns.
 
         Returns
         -------
-        hyperspy_stem_enhance.lattice.Lattice
-            In the units of the image axes.
+        hyperspy_stem_enhance.lattice.Lattice or hyperspy_stem_enhance.lattice.Grains
+            In the units of the image axes. A lattice for ``grains=1``, else a
+            sequence of those found.
 
         Raises
         ------
         ValueError
             If there is more than one image, the columns are not those of
-            a lattice, or the units of the axes differ.
+            a lattice, the units of the axes differ, or ``grains`` is neither
+            a number above 0 nor "all".
+
+        Warns
+        -----
+        UserWarning
+            If the cell is in doubt, other lattices have more than 5 % of the
+            columns, or the lattice turns by more than 2° within the field.
 
         See Also
         --------
@@ -48,12 +60,15 @@ class AtomLattices:
         >>> round(lattice.a, 3), round(lattice.b, 3)
         (20.0, 25.0)
         """
-        from hyperspy_stem_enhance.lattice import fit_lattice
+        from hyperspy_stem_enhance.lattice.fit import search_lattices
 
         positions, units = self.calibrated()
         place = self._intensity_place() if by_intensity else None
         intensity = None if place is None else self.single_array()[:, place]
-        return fit_lattice(positions, intensity, units)
+        found, doubts = search_lattices(positions, intensity, units, grains)
+        for text in doubts:
+            warnings.warn(text, UserWarning, stacklevel=outside_level())
+        return found
 
     def lattice_summary(self, by_intensity=True, *, show_progressbar=None):
         """Lattice of each image, as a table.
@@ -69,7 +84,9 @@ class AtomLattices:
         pandas.DataFrame
             One row per image, with the navigation coordinates as index,
             and the columns of :meth:`.lattice.Lattice.summary`; NaN for
-            images without a lattice. Computes a lazy signal.
+            images without a lattice. ``probability`` is that of the cell,
+            ``n_on_lattice`` the columns of the largest grain. Computes a lazy
+            signal.
 
         Raises
         ------
@@ -91,7 +108,7 @@ class AtomLattices:
         """
         import pandas as pd
 
-        from hyperspy_stem_enhance.lattice import NoLatticeError, fit_lattice
+        from hyperspy_stem_enhance.lattice.fit import NoLatticeError, search_lattices
 
         scale, _, units = common_scale(self.image_axes, "lattice_summary")
         place = self._intensity_place() if by_intensity else None
@@ -99,7 +116,7 @@ class AtomLattices:
         for table in progress_of(show_progressbar)(tables, total=len(tables)):
             values = None if place is None else table[:, place]
             try:
-                lattice = fit_lattice(table[:, :2] * scale, values, units)
+                lattice, _ = search_lattices(table[:, :2] * scale, values, units)
             except NoLatticeError:
                 rows.append({"n_columns": len(table), "units": units})
             else:
