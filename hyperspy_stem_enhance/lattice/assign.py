@@ -16,8 +16,9 @@ from scipy.spatial import cKDTree
 
 # Ends of a translation, in parts of the nearest spacing.
 _TOLERANCE = 0.4
-# Vectors this many robust SDs from those around them lead to chance columns.
-_OUTLIER = 4.0
+# Vectors this many robust SDs from those around them may lead to chance columns.
+# Few of the others are lost, and a chance column can join two sites.
+_OUTLIER = 3.0
 # Local vectors that differ from those of the cell by more than this part of
 # them are those of another lattice: a turn of 7 degrees.
 _MOST_STRAIN = 0.12
@@ -125,14 +126,35 @@ def _drop_strays(positions, partners, cell, spacing):
     sigma = max(_median(off[known]) / 1.1774, 0.01 * spacing)
     strain = np.hypot(*np.moveaxis(local - cell, -1, 0)) / np.hypot(*cell.T)
     bad = (off > _OUTLIER * sigma) | (strain > _MOST_STRAIN) | (count < _LEAST_SUPPORT)
-    bad &= known
+    partners = _cut(partners, bad & known)
+    bad = ~_in_parallelograms(partners)
+    steps[bad] = np.nan
+    return _cut(partners, bad & (partners[:, :2] >= 0)), steps
+
+
+def _cut(partners, bad):
+    """Partners without those at +a and +b that are bad."""
     partners = partners.copy()
     for k in range(2):
         start = np.flatnonzero(bad[:, k])
         partners[partners[start, k], k + 2] = -1
         partners[start, k] = -1
-    steps[bad] = np.nan
-    return partners, steps
+    return partners
+
+
+def _in_parallelograms(partners):
+    """Whether a partner at +a or +b has the same beside it, on one side at least.
+
+    A chance column between two sites has partners on both, and would join them.
+    """
+    found = np.zeros((len(partners), 2), bool)
+    for k in range(2):
+        end = partners[:, k]
+        for side in (1 - k, 3 - k):
+            beside, across = partners[:, side], partners[end, side]
+            there = (end >= 0) & (beside >= 0) & (across >= 0)
+            found[:, k] |= there & (partners[beside, k] == across)
+    return found
 
 
 def _median(values):

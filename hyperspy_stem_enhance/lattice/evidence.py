@@ -27,6 +27,8 @@ _OUTLIER, _FAR = 4.0, 0.25
 # Natural logarithm of the range of SDs that are as likely before, and area of
 # the possible ends of vectors, in columns.
 _SIGMA_RANGE, _VECTORS = 6.0, 120
+# Square of the area that columns have to span, in cells: rows make no lattice.
+_LEAST_EXTENT = 1.0
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def describe(around, numbers):
     Returns
     -------
     Description or None
-        None if there are fewer columns than parameters.
+        None if there are fewer columns than parameters, or all are in a row.
     """
     if not numbers.on.any():
         return None
@@ -72,7 +74,9 @@ def describe(around, numbers):
     n_on = int(on.sum())
     n_sites = int(numbers.site.max(initial=-1)) + 1
     free = 2 * n_on - 2 * n_sites - 4
-    if free <= 0:
+    index = numbers.cell_index[on] - numbers.cell_index[on].mean(axis=0)
+    extent = np.linalg.det(index.T @ index)
+    if free <= 0 or extent < _LEAST_EXTENT:
         return None
     least = _LEAST_SIGMA * around.spacing
     squares = max(np.nansum(residual**2), free * least**2)
@@ -83,9 +87,8 @@ def describe(around, numbers):
     evidence -= np.log(2 * _SIGMA_RANGE)
     # Over the sites, anywhere in the cell, and the vectors, anywhere near
     evidence -= np.sum(np.log(abs(np.linalg.det(numbers.cell)) * count))
-    index = numbers.cell_index[on] - numbers.cell_index[on].mean(axis=0)
     evidence -= 2 * np.log(_VECTORS / around.density)
-    evidence -= np.linalg.slogdet(index.T @ index)[1]
+    evidence -= np.log(extent)
     evidence += _occupation(around, numbers, count)
     return Description(numbers, residual, np.sqrt(squares / free), float(evidence))
 

@@ -250,10 +250,11 @@ def _compare_kinds(positions, numbers, displacement, intensity):
 
 
 def _clip(values):
-    """Values within so many robust SDs of their median."""
+    """Values within so many robust SDs of their median, as nearly all are."""
     middle = np.nanmedian(values)
-    limit = _OUTLIER * 1.4826 * np.nanmedian(np.abs(values - middle))
-    return np.clip(values, middle - limit, middle + limit) if limit > 0 else values
+    off = np.abs(values - middle)
+    limit = max(_OUTLIER * 1.4826 * np.nanmedian(off), 1.5 * np.nanquantile(off, 0.95))
+    return np.clip(values, middle - limit, middle + limit)
 
 
 def _regroup(numbers, kind, cell):

@@ -16,10 +16,14 @@ import numpy as np
 from scipy.ndimage import convolve
 from scipy.special import betaln
 
+from .translations import reduce_cell
+
 # Cells of the largest superlattice.
 _MOST_CELLS = 12
+# Cells that the columns have to extend over, at least, along each of its vectors.
+_LEAST_REPEATS = 2.0
 # Waves per field, beside the wave vectors of a superlattice, along y and x.
-_BESIDE = (-2.5, -1.5, 1.5, 2.5)
+_BESIDE = (-4.5, -3.5, -2.5, -1.5, 1.5, 2.5, 3.5, 4.5)
 # Kinds whose displacements have a smaller RMS, in parts of the shortest vector, are
 # none: positions that are rounded to pixels repeat after some cells, too.
 _LEAST_SHIFT = 0.03
@@ -29,6 +33,9 @@ _LEAST_SIGMA = 1e-3
 _LEAST_LEVEL = 1e-3
 # Superlattices with odds that far below the best do not count.
 _NEGLIGIBLE = 7.0
+# Noise of a power exceeds ten times that power once in 20000 wave vectors: it lends
+# half of this to a superlattice, in natural logarithms, and no more.
+_MOST_LENT = 5.0
 _CROSS = np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]])
 
 
@@ -104,8 +111,8 @@ def compare_kinds(positions, numbers, residual, values=None, level=0.0):
     list of Superlattice
         The best first; the odds of the cell itself are 0.
     """
-    every = superlattices()
-    same_size = np.bincount([s.size for s in every])
+    every = [s for s in superlattices() if s.size == 1 or _repeats(s, numbers)]
+    same_size = np.bincount([s.size for s in superlattices()])
     spacing = np.hypot(*numbers.cell.T).min()
     measured = [(shift, _LEAST_SIGMA * spacing) for shift in residual.T]
     if values is not None:
@@ -128,6 +135,13 @@ def compare_kinds(positions, numbers, residual, values=None, level=0.0):
         found.append(judge(lattice, rough[0]))
         best = max(best, found[-1].odds)
     return sorted(found, key=lambda s: -s.odds)
+
+
+def _repeats(lattice, numbers):
+    """Whether the columns show enough of the superlattice along each vector."""
+    vectors = reduce_cell(lattice.matrix @ numbers.cell)
+    index = numbers.cell_index @ numbers.cell @ np.linalg.inv(vectors)
+    return np.ptp(index, axis=0).min() >= _LEAST_REPEATS
 
 
 class _Evidence:
@@ -210,7 +224,8 @@ class _Evidence:
                     beside = np.mean(np.abs(beside) ** 2) / n
                     largest = max(largest, beside / mean)
             gain = 0.5 * n * np.log1p(power / n / mean) if mean > 0 else 0.0
-            self.lent[key] = gain * (1 - 1 / largest)
+            most = _MOST_LENT * (largest - 1)
+            self.lent[key] = min(gain * (1 - 1 / largest), most)
         return self.lent[key]
 
     def _of_empty(self, lattice, kind):

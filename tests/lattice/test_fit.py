@@ -181,7 +181,7 @@ def test_summary_and_table(cut_lattice):
 
 
 def test_no_lattice(rng):
-    with pytest.raises(NoLatticeError, match="no vector brings them"):
+    with pytest.raises(NoLatticeError, match="better than chance"):
         fit_lattice(rng.uniform(0, 500, (300, 2)))
 
 
