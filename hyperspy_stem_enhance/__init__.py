@@ -34,7 +34,9 @@ _CLASSES = {
     "Tomogram": "tomogram",
 }
 
-__all__ = ["__version__", *_MODULES, *_CLASSES]
+_FUNCTIONS = {"to_grey": "_colour"}
+
+__all__ = ["__version__", *_MODULES, *_CLASSES, *_FUNCTIONS]
 
 
 def __dir__():
@@ -44,8 +46,9 @@ def __dir__():
 def __getattr__(name):
     if name in _MODULES:
         return importlib.import_module(f"{__name__}.{name}")
-    if name in _CLASSES:
-        module = importlib.import_module(f"{__name__}.signals.{_CLASSES[name]}")
+    if name in _CLASSES or name in _FUNCTIONS:
+        home = {**_CLASSES, **_FUNCTIONS}[name]
+        module = importlib.import_module(f"{__name__}.signals.{home}")
         return getattr(module, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -6,6 +6,7 @@ plain image has the methods without a change of its type, they are set on
 ``Signal2D`` when it is used first, and the methods are loaded then too.
 """
 
+import functools
 import importlib
 import sys
 import warnings
@@ -49,7 +50,39 @@ class _Method:
 
     def __get__(self, instance, owner=None):
         module = importlib.import_module("hyperspy_stem_enhance.signals.stem_image")
-        return getattr(module.STEMImageMixin, self._name).__get__(instance, owner)
+        function = getattr(module.STEMImageMixin, self._name)
+        if instance is None or instance.data.dtype.names is None:
+            return function.__get__(instance, owner)
+        colour = importlib.import_module("hyperspy_stem_enhance.signals._colour")
+
+        @functools.wraps(function)
+        def of_grey(*args, **kwargs):
+            equal = colour.is_colour(instance) and colour.has_equal_channels(instance)
+            images = colour.to_grey(instance) if equal else instance
+            return function(images, *args, **kwargs)
+
+        return of_grey
+
+
+class _Remedy:
+    """What signals that are no images have in the place of a method."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def __get__(self, instance, owner=None):
+        kind = (owner or type(instance)).__name__
+        text = f"{kind!r} has no attribute {self._name!r}, which is one of images"
+        if instance is not None:
+            axes = instance.axes_manager
+            if instance.data.dtype.kind == "c":
+                text += "; take `s.real`, `s.imag`, `s.amplitude` or `s.phase`"
+            elif axes.signal_dimension + axes.navigation_dimension >= 2:
+                text += (
+                    " (`Signal2D`); `s.transpose(signal_axes=2)` makes images of it, or "
+                    "`s.T` where all its axes are for navigation"
+                )
+        raise AttributeError(text)
 
 
 class _Waiting:
@@ -71,7 +104,10 @@ class _Waiting:
 
 
 def _set_methods(signal_class):
+    base = next(c for c in signal_class.__mro__ if c.__name__ == "BaseSignal")
     for name in METHODS:
+        if getattr_static(base, name, None) is None:
+            setattr(base, name, _Remedy(name))
         existing = getattr_static(signal_class, name, None)
         if existing is None or _is_ours(existing):
             setattr(signal_class, name, _Method(name))

@@ -83,6 +83,12 @@ def _add_file_arguments(command):
         action="store_true",
         help="take spectrum images as stacks of maps, one for each channel",
     )
+    files.add_argument(
+        "--grey",
+        action="store_true",
+        help="take images in colour by their brightness; grey ones that are saved in "
+        "colour are taken as they are",
+    )
     files.add_argument("--file-format", metavar="NAME", help=_FORMATS_HELP)
     files.add_argument(
         "--overwrite",

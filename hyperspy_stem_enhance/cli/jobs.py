@@ -134,14 +134,15 @@ class _Run:
 
     def _load(self, source):
         options = self._options
+        how = (options.file_format, options.maps, options.grey)
         try:
-            return load_source(source, options.file_format, options.maps)
+            return load_source(source, *how)
         except Exception as error:
             if not source.instead:
                 raise
             instead = type(source)(source.instead, source.label)
             self._report.note(f"{source}: {error}; {instead} instead")
-            return load_source(instead, options.file_format, options.maps)
+            return load_source(instead, *how)
 
     def _all_kept(self, source):
         """Entries of a source of which nothing is missing, or None."""

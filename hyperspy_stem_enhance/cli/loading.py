@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hyperspy_stem_enhance.signals._colour import is_colour, to_grey
+
 from .plain_hdf5 import load_plain_hdf5
 
 
@@ -33,7 +35,7 @@ class Image:
     number: int = 1
 
 
-def load_source(source, file_format=None, maps=False):
+def load_source(source, file_format=None, maps=False, grey=False):
     """Load the images of a source lazily.
 
     Parameters
@@ -44,6 +46,8 @@ def load_source(source, file_format=None, maps=False):
         tried as HyperSpy's own format by default.
     maps : bool, default False
         Whether spectrum images are taken as well, as a stack of maps.
+    grey : bool, default False
+        Whether images in colour are taken by their brightness.
 
     Returns
     -------
@@ -66,6 +70,8 @@ def load_source(source, file_format=None, maps=False):
         if image is None
     ]
     images = [image for image in images if image is not None]
+    if grey:
+        images = [to_grey(s) if is_colour(s) else s for s in images]
     if not images:
         remedy = "take spectrum images as maps with --maps, or make images of it in "
         raise ValueError(

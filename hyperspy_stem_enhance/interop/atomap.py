@@ -7,6 +7,8 @@ missing values, and bright columns; what differs is converted or refused.
 import numpy as np
 from scipy.spatial import cKDTree
 
+from hyperspy_stem_enhance.signals._ragged import common_scale, image_axes_dictionary
+
 _ANISOTROPY = 1e-3
 # Radius of the window of a fit, in parts of the nearest distance: Atomap's own.
 _WINDOW = 0.4
@@ -58,7 +60,8 @@ def make_sublattice(
     -----
     Atomap refuses float16 and fits badly to negative values: images become
     float32 at least, and are shifted to a minimum of zero where they are
-    negative. Missing pixels get the median of the image.
+    negative. Missing pixels get the median of the image. Axes that were flipped
+    have the size of their pixels, since lengths have no direction.
 
     Examples
     --------
@@ -89,6 +92,10 @@ def make_sublattice(
         pixel_size=pixel_size,
         units=units,
     )
+    if hasattr(image, "axes_manager"):
+        # Atomap has no direction and no origin of axes
+        axes = image_axes_dictionary(image.axes_manager.signal_axes)
+        sublattice._image_axes = axes
     if refine:
         _refine(sublattice, _WINDOW, show_progressbar)
     return sublattice
@@ -179,11 +186,9 @@ def read_lattice(lattice):
         ``y, x, intensity, sigma``: height and mean width of Atomap's 2-D
         Gaussians, NaN for columns that it has not fitted; ``class``, the
         number of the sublattice, where there are several.
-    pixel_size : float
-    units : str or None
-        None for Atomap's "pixel".
-    shape : tuple of int
-        Of the image.
+    axes : dict
+        Calibration of the image axes by "y" and "x": that of the image which
+        :func:`make_sublattice` had, else Atomap's pixel size and units.
 
     Raises
     ------
@@ -213,9 +218,19 @@ def read_lattice(lattice):
     names = ("y", "x", "intensity", "sigma", "class")
     if len(sublattices) == 1:
         table, names = table[:, :4], names[:4]
-    units = sublattices[0].units
-    units = None if units in (None, "", "pixel") else units
-    return table, names, sublattices[0].pixel_size, units, sublattices[0].image.shape
+    return table, names, _image_axes(sublattices[0])
+
+
+def _image_axes(sublattice):
+    if hasattr(sublattice, "_image_axes"):
+        return sublattice._image_axes
+    axis = {"scale": sublattice.pixel_size, "offset": 0.0}
+    if sublattice.units not in (None, "", "pixel"):
+        axis["units"] = sublattice.units
+    return {
+        k: {**axis, "size": n}
+        for k, n in zip("yx", sublattice.image.shape, strict=True)
+    }
 
 
 def _original_image(original_image, shape, positions, invert):
@@ -293,15 +308,15 @@ def _calibration(image):
             "image has an axis that is not uniform. Convert it with "
             "axis.convert_to_uniform_axis() first."
         )
-    differ = abs(x.scale - y.scale) > _ANISOTROPY * max(abs(x.scale), abs(y.scale))
-    if differ or x.units != y.units:
+    scale, _, units = common_scale((y, x), "to_atomap")
+    height, width = np.abs(scale)
+    if abs(width - height) > _ANISOTROPY * max(width, height):
         raise ValueError(
-            f"image has pixels of {y.scale} {y.units} by {x.scale} {x.units} (y by x); "
-            "Atomap takes square ones. Correct the scale of its axes, or resample "
-            "the image with rebin or interpolate_on_axis before detecting."
+            f"image has pixels of {height} by {width} {units} (y by x); Atomap takes "
+            "square ones. Correct the scale of its axes, or resample the image with "
+            "rebin or interpolate_on_axis before detecting."
         )
-    units = x.units if isinstance(x.units, str) and x.units else "pixel"
-    return x.scale, units
+    return width, "pixel" if units == "px" else units
 
 
 def _for_atomap(data, positions, invert):

@@ -219,9 +219,11 @@ def _find_sites(positions, cell, group, cell_index, spacing):
         apart = np.hypot(*((place - offsets - turns) @ cell).T)
         best = int(np.argmin(apart))
         turn = turns[best]
-        if apart[best] > tolerance:
-            if len(own) < _LEAST_COLUMNS:
+        if len(own) < _LEAST_COLUMNS:
+            # One or two scatter more than the mean of a group, and make no site
+            if apart[best] > 2 * tolerance:
                 continue
+        elif apart[best] > tolerance:
             best, turn = len(offsets), np.floor(place)
             offsets.append(place - turn)
         joined[own] += turn.astype(int)

@@ -73,8 +73,9 @@ class AtomConversions:
         ----------
         lattice : atomap.sublattice.Sublattice or atomap.atom_lattice.Atom_Lattice
         image : hyperspy.api.signals.Signal2D, optional
-            The image, for its axes and metadata. Without it pixel size and
-            units are those of the lattice.
+            The image, for its axes and metadata. Without it the axes are those
+            of the image that :meth:`to_atomap` had, or have the pixel size and
+            units of the lattice.
 
         Returns
         -------
@@ -96,13 +97,9 @@ class AtomConversions:
         """
         from hyperspy_stem_enhance.interop.atomap import read_lattice
 
-        table, names, pixel_size, units, shape = read_lattice(lattice)
+        table, names, axes = read_lattice(lattice)
         if image is not None:
             return cls.from_arrays(table, image, names)
-        axis = {"scale": pixel_size, "offset": 0.0}
-        if units is not None:
-            axis["units"] = units
-        axes = {k: {**axis, "size": n} for k, n in zip("yx", shape, strict=True)}
         return cls._from_parts(*ragged_data(table, names), image_axes=axes)
 
     def to_dataframe(self):

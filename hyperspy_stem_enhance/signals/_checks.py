@@ -59,8 +59,8 @@ def _check_dtype(dtype):
         return
     if dtype.fields is not None:
         remedy = (
-            "`s.change_dtype('uint8')` turns the colours into a navigation axis; take "
-            "one of them, or their mean"
+            "`hyperspy_stem_enhance.to_grey(s)` makes images of their brightness, and so "
+            "does --grey on the command line"
         )
         raise TypeError(f"the images are in colour (dtype {dtype}); {remedy}")
     if dtype.kind == "c":

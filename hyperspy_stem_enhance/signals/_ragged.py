@@ -86,24 +86,29 @@ def common_scale(image_axes, caller):
     scale, offset : numpy.ndarray of float64, shape (2,)
         Along y and x, in ``units``.
     units : str
-        "px" where the axes have none.
+        Those of the x axis; "px" where the axes have none.
 
     Raises
     ------
     ValueError
-        If the units differ.
+        If one axis has units that do not go into those of the other.
     """
-    units = {units_of(axis) for axis in image_axes}
-    if len(units) > 1:
-        y, x = image_axes
-        raise ValueError(
-            f"{caller} measures lengths, and the image axes have the units "
-            f"{units_of(y)} along y and {units_of(x)} along x. Give both the same, "
-            "for example with `axis.convert_to_units('nm')`, before detecting."
-        )
-    scale = np.array([axis.scale for axis in image_axes], dtype=np.float64)
-    offset = np.array([axis.offset for axis in image_axes], dtype=np.float64)
-    return scale, offset, units.pop() or "px"
+    y, x = image_axes
+    along = [(axis.scale, axis.offset) for axis in (y, x)]
+    units = units_of(x)
+    if units_of(y) != units:
+        try:
+            # Without units, it would choose some
+            scale, offset, _ = y.convert_to_units(units or "px", inplace=False)
+            along[0] = scale, offset
+        except Exception as error:  # pint has many ways to refuse a unit
+            raise ValueError(
+                f"{caller} measures lengths, and the image axes have the units "
+                f"{units_of(y)} along y and {units} along x. Give both the same, "
+                "for example by `axis.units = 'nm'`, before detecting."
+            ) from error
+    scale, offset = np.array(along, dtype=np.float64).T
+    return scale, offset, units or "px"
 
 
 def ragged_data(arrays, column_names):

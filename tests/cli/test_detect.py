@@ -44,6 +44,24 @@ class TestDetect:
             counts.append(len(table))
         assert counts[0] > counts[1]
 
+    def test_images_in_colour(self, folder, out, tmp_path, capsys):
+        tifffile = pytest.importorskip("tifffile")
+        image = hs.load(folder / "image.hspy").data
+        image = np.clip(image / image.max() * 255, 0, 255).astype("uint8")
+        for name, colours in (("grey", (1, 1, 1)), ("red", (1, 0, 0))):
+            data = np.stack([image * factor for factor in colours], axis=-1)
+            path = tmp_path / f"{name}.tif"
+            tifffile.imwrite(path, data.astype("uint8"), photometric="rgb")
+        assert main(["detect", str(tmp_path / "grey.tif"), "--out", str(out)]) == 0
+        red = str(tmp_path / "red.tif")
+        assert main(["detect", red, "--out", str(out)]) == 1
+        assert "--grey" in "".join(capsys.readouterr())
+        assert main(["detect", red, "--grey", "--out", str(out)]) == 0
+        counts = [
+            len(pd.read_csv(out / f"{name}_atoms.csv")) for name in ("grey", "red")
+        ]
+        assert counts[0] == pytest.approx(counts[1], rel=0.1)
+
     def test_parquet(self, folder, out):
         pytest.importorskip("pyarrow")
         path = str(folder / "movie.tif")

@@ -105,12 +105,15 @@ def test_plain_array(image, truth):
 class TestRefuses:
     def test_pixels_that_are_not_square(self, image, truth):
         image.axes_manager.signal_axes[0].scale = 0.3
-        with pytest.raises(ValueError, match=r"0.25 nm by 0.3 nm .*square"):
+        with pytest.raises(ValueError, match=r"0.25 by 0.3 nm .*square"):
             make_sublattice(truth, image)
 
     def test_units_that_differ(self, image, truth):
         image.axes_manager.signal_axes[0].units = "pm"
-        with pytest.raises(ValueError, match=r"0.25 nm by 0.25 pm"):
+        with pytest.raises(ValueError, match=r"by 0.25 pm .*square"):
+            make_sublattice(truth, image)
+        image.axes_manager.signal_axes[0].units = "1/nm"
+        with pytest.raises(ValueError, match="units nm along y and 1/nm along x"):
             make_sublattice(truth, image)
 
     def test_movie(self, image, truth):
@@ -138,3 +141,28 @@ class TestRefuses:
         image.data[:] = np.nan
         with pytest.raises(ValueError, match="image has no finite pixel"):
             make_sublattice(truth, image)
+
+
+@pytest.mark.parametrize(
+    ("y", "x"),
+    [
+        ((-0.25, 7.0, "nm"), (-0.25, 3.0, "nm")),
+        ((-0.25, 7.0, "nm"), (0.25, -2.0, "nm")),
+        ((2.5e-4, 1.0, "µm"), (0.25, 5.0, "nm")),
+        ((0.25, 1.0, "nm"), (-250.0, 5.0, "pm")),
+        ((2.5, 1.0, "Å"), (0.25, 5.0, "nm")),
+    ],
+)
+def test_axes_there_and_back(image, truth, y, x):
+    axes = image.axes_manager.signal_axes[::-1]
+    for axis, values in zip(axes, (y, x), strict=True):
+        axis.scale, axis.offset, axis.units = values
+    atoms = AtomPositions.from_arrays(truth, image)
+    lattice = atoms.to_atomap(image)
+    np.testing.assert_allclose(lattice.pixel_size, abs(x[0]))
+    assert lattice.units == x[2]
+    back = AtomPositions.from_atomap(lattice)
+    np.testing.assert_allclose(back.calibrated()[0], atoms.calibrated()[0], rtol=1e-5)
+    assert back.calibrated()[1] == atoms.calibrated()[1]
+    steps = np.diff(atoms.calibrated()[0][:2, 1])
+    np.testing.assert_allclose(np.abs(steps), 13 * abs(x[0]), rtol=1e-5)

@@ -42,7 +42,7 @@ def test_equal_columns(name, sigma, cut_lattice, turned, rng):
     ("rows", "columns"), [(5, 5), (6, 8), (10, 12), (12, 16), (25, 30)]
 )
 def test_blocks_of_equal_columns(rows, columns, rng):
-    for _ in range(4):
+    for _ in range(2):
         positions, _, _ = block(rows, columns, rng)
         lattice = fit_lattice(positions, rng.normal(1, 0.1, rows * columns))
         assert len(lattice.sites) == 1
@@ -111,7 +111,7 @@ def test_a_cell_in_doubt_is_said():
 
 def test_standard_errors_of_small_sets(cut_lattice):
     pulls = []
-    for seed in range(40):
+    for seed in range(20):
         true = np.array([[1, 21], [20, 3]])
         columns, _ = cut_lattice(true, [(0, 0)], (170, 170), sigma=0.5, seed=seed)
         lattice = fit_lattice(columns)

@@ -3,6 +3,7 @@ import hyperspy.api as hs
 import numpy as np
 import pytest
 
+from hyperspy_stem_enhance.lattice import Grains
 from hyperspy_stem_enhance.signals.atom_positions import (
     AtomPositions,
     LazyAtomPositions,
@@ -94,12 +95,48 @@ def test_without_intensity(rng):
 
 
 def test_refuses(rng):
-    atoms = make_atoms((), False, rng, units=("nm", "pm"))
+    atoms = make_atoms((), False, rng, units=("nm", "1/nm"))
     for method in (atoms.fit_lattice, atoms.lattice_summary, atoms.classify):
-        with pytest.raises(ValueError, match="units nm along y and pm along x"):
+        with pytest.raises(ValueError, match="units nm along y and 1/nm along x"):
             method()
     with pytest.raises(ValueError, match="by='colour'"):
         atoms.classify("colour")
     movie = make_atoms((2,), False, rng)
     with pytest.raises(ValueError, match="takes the atoms of one image"):
         movie.fit_lattice()
+
+
+def test_units_that_go_into_each_other(rng):
+    atoms = make_atoms((), False, rng)
+    expected = atoms.fit_lattice()
+    image = hs.signals.Signal2D(np.zeros((220, 220), dtype=np.uint8))
+    along_x, along_y = image.axes_manager.signal_axes
+    along_y.scale, along_y.offset, along_y.units = -25.0, 0.0, "pm"
+    along_x.scale, along_x.offset, along_x.units = 0.020, 5.0, "nm"
+    mixed = AtomPositions.from_arrays(
+        atoms.single_array(), image, ("y", "x", "intensity")
+    )
+    lattice = mixed.fit_lattice()
+    assert lattice.units == "nm"
+    assert lattice.a == pytest.approx(expected.a, rel=1e-3)
+    assert lattice.b == pytest.approx(expected.b, rel=1e-3)
+    table = mixed.lattice_summary()
+    assert table["a"].iloc[0] == pytest.approx(lattice.a)
+
+
+def test_grains(rng):
+    i = np.stack(np.mgrid[-20:20, -20:20], -1).reshape(-1, 2)
+    c, s = np.cos(0.3), np.sin(0.3)
+    left, right = i * (20, 24), i @ [[20 * c, 20 * s], [-24 * s, 24 * c]]
+    both = [left[left[:, 1] < 20], right[right[:, 1] > 30]]
+    table = np.concatenate(both) + rng.normal(0, 0.3, (sum(map(len, both)), 2))
+    table = table[np.abs(table).max(axis=1) < 200]
+    atoms = AtomPositions.from_arrays(table)
+    with pytest.warns(UserWarning, match="on other lattices"):
+        lattice = atoms.fit_lattice()
+    grains = atoms.fit_lattice(grains="all")
+    assert isinstance(grains, Grains)
+    assert len(grains) == 2
+    assert grains[0].a == pytest.approx(lattice.a)
+    with pytest.raises(ValueError, match="grains=0"):
+        atoms.fit_lattice(grains=0)

@@ -45,7 +45,8 @@ class TestRefused:
     def test_colour(self, method):
         dtype = np.dtype({"names": ["R", "G", "B"], "formats": ["u1"] * 3})
         s = hs.signals.Signal2D(np.zeros((32, 32), dtype=dtype))
-        with pytest.raises(TypeError, match=r"in colour .*change_dtype\('uint8'\)"):
+        s.data["R"] = 1
+        with pytest.raises(TypeError, match=r"in colour .*to_grey"):
             call(s, method)
 
     @pytest.mark.parametrize("dtype", ["object", "bool"])
