@@ -79,8 +79,8 @@ class _Remedy:
                 text += "; take `s.real`, `s.imag`, `s.amplitude` or `s.phase`"
             elif axes.signal_dimension + axes.navigation_dimension >= 2:
                 text += (
-                    " (`Signal2D`); `s.transpose(signal_axes=2)` makes images of it, or "
-                    "`s.T` where all its axes are for navigation"
+                    " (`Signal2D`); `s.transpose(signal_axes=2)` makes images of it, "
+                    "or `s.T` where all its axes are for navigation"
                 )
         raise AttributeError(text)
 

@@ -29,6 +29,8 @@ _LEAST_SUPPORT = 3
 # lengths of the longer vector: further off they fit by chance.
 _SMALL, _BESIDE = 5, 1.5
 _SAME_SITE = 0.2
+# Columns whose mean says where a site is, and how often it is asked for more.
+_REFERENCES, _PASSES = 4, 4
 # Sites with fewer columns than this part of the fullest are none.
 _LEAST_FULL = 0.15
 _LEAST_COLUMNS = 3
@@ -78,13 +80,16 @@ def number_columns(around, cell):
     positions, spacing = around.positions, around.spacing
     for _ in range(_ROUNDS):
         partners = _find_partners(positions, around.tree, cell, spacing)
-        partners, steps = _drop_strays(positions, partners, cell, spacing)
+        partners, steps, sigma = _drop_strays(positions, partners, cell, spacing)
         graph, group = _connect(partners)
         mean = [_mean_step(steps[group == 0, k]) for k in range(2)]
         cell = np.where(np.isfinite(mean), mean, cell)
     cell_index = _number_cells(partners, graph, group)
-    site, cell_index = _find_sites(positions, cell, group, cell_index, spacing)
-    return Numbers(cell, site, cell_index)
+    site, cell_index, offsets = _find_sites(positions, cell, group, cell_index, spacing)
+    numbers = Numbers(cell, site, cell_index)
+    for _ in range(_PASSES):
+        numbers = _join_beside(positions, numbers, offsets, max(sigma, 0.05 * spacing))
+    return numbers
 
 
 def _mean_step(steps):
@@ -129,7 +134,7 @@ def _drop_strays(positions, partners, cell, spacing):
     partners = _cut(partners, bad & known)
     bad = ~_in_parallelograms(partners)
     steps[bad] = np.nan
-    return _cut(partners, bad & (partners[:, :2] >= 0)), steps
+    return _cut(partners, bad & (partners[:, :2] >= 0)), steps, sigma
 
 
 def _cut(partners, bad):
@@ -212,23 +217,49 @@ def _find_sites(positions, cell, group, cell_index, spacing):
     site[main] = 0
     offsets = [np.zeros(2)]
     for own in members[1:]:
-        if len(own) <= _SMALL and distance[own].min() > beside:
+        few = len(own) <= _SMALL and distance[own].min() > beside
+        if few or len(own) < _LEAST_COLUMNS:
             continue
-        place = np.median(shift[own], axis=0) if len(own) > 1 else shift[own[0]]
+        place = np.median(shift[own], axis=0)
         turns = np.rint(place - offsets)
         apart = np.hypot(*((place - offsets - turns) @ cell).T)
         best = int(np.argmin(apart))
         turn = turns[best]
-        if len(own) < _LEAST_COLUMNS:
-            # One or two scatter more than the mean of a group, and make no site
-            if apart[best] > 2 * tolerance:
-                continue
-        elif apart[best] > tolerance:
+        if apart[best] > tolerance:
             best, turn = len(offsets), np.floor(place)
             offsets.append(place - turn)
         joined[own] += turn.astype(int)
         site[own] = best
-    return drop_rare(site), joined
+    kept = drop_rare(site)
+    offsets = [offsets[site[kept == k][0]] for k in range(kept.max() + 1)]
+    return kept, joined, np.array(offsets)
+
+
+def _join_beside(positions, numbers, offsets, sigma):
+    """Number columns without a site too, by the mean of the nearest that have one."""
+    on, off = np.flatnonzero(numbers.on), np.flatnonzero(~numbers.on)
+    count = min(len(on), _REFERENCES)
+    if len(off) == 0 or count < 2:
+        return numbers
+    distance, near = cKDTree(positions[on]).query(positions[off], k=count)
+    off, near = (
+        x[distance[:, 0] < _BESIDE * np.hypot(*numbers.cell.T).max()]
+        for x in (off, on[near])
+    )
+    place = (positions[off, np.newaxis] - positions[near]) @ np.linalg.inv(numbers.cell)
+    place = np.mean(
+        place + numbers.cell_index[near] + offsets[numbers.site[near]], axis=1
+    )
+    turns = np.rint(place[:, np.newaxis] - offsets)
+    apart = (place[:, np.newaxis] - offsets - turns) @ numbers.cell
+    apart = np.hypot(*np.moveaxis(apart, -1, 0))
+    best = np.argmin(apart, axis=1)
+    row = np.arange(len(off))
+    fits = apart[row, best] < _OUTLIER * sigma
+    site, cell_index = numbers.site.copy(), numbers.cell_index.copy()
+    site[off[fits]] = best[fits]
+    cell_index[off[fits]] = turns[row, best][fits].astype(int)
+    return Numbers(numbers.cell, site, cell_index)
 
 
 def drop_rare(site):

@@ -59,8 +59,8 @@ def _check_dtype(dtype):
         return
     if dtype.fields is not None:
         remedy = (
-            "`hyperspy_stem_enhance.to_grey(s)` makes images of their brightness, and so "
-            "does --grey on the command line"
+            "`hyperspy_stem_enhance.to_grey(s)` makes images of their brightness, and "
+            "so does --grey on the command line"
         )
         raise TypeError(f"the images are in colour (dtype {dtype}); {remedy}")
     if dtype.kind == "c":
