@@ -187,10 +187,11 @@ def reduce_cell(cell):
     while True:
         if a @ a > b @ b:
             a, b = b, a
-        turns = np.rint(a @ b / (a @ a))
-        if turns == 0:
+        shorter = b - np.rint(a @ b / (a @ a)) * a
+        # Of two that are equal, rounding would go from one to the other for ever
+        if not shorter @ shorter < (1 - 1e-9) * (b @ b):
             return np.stack([a, b])
-        b = b - turns * a
+        b = shorter
 
 
 def same_cell(first, second, tolerance=0.05):
