@@ -82,7 +82,7 @@ def test_convention_of_the_vectors(cut_lattice, turned):
 
 def test_standard_errors_are_right(cut_lattice):
     pulls = []
-    for seed in range(60):
+    for seed in range(30):
         columns, _ = cut_lattice(
             [[1, 21], [20, 3]], [(0, 0)], (300, 300), sigma=0.5, seed=seed
         )
