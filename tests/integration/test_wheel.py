@@ -86,6 +86,7 @@ def test_metadata(contents):
         "docs",
         "parquet",
         "tests",
+        "tomography",
         "tracking",
     }
     assert extras == set(metadata.get_all("Provides-Extra"))
