@@ -27,12 +27,12 @@ from hyperspy_stem_enhance.tomography.geometry import SliceProjector
 RESULTS = Path(__file__).parent / "results"
 DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "tomography"
 PHANTOMS = ("core-shell", "graded", "porous-catalyst", "nanocrystal")
-SIRT_ITERATIONS = (5, 10, 20, 40, 80)
-NEEDLE_ITERATIONS = (50, 100, 200, 400)
-TV_STRENGTHS = (0.2, 0.4, 0.7, 1.2, 2.0)
+SIRT_ITERATIONS = (10, 20, 40, 80)
+NEEDLE_ITERATIONS = (100, 300)
+TV_STRENGTHS = (0.3, 0.6, 1.2, 2.4)
 SHARPNESS = (-2.0, -1.0, 0.0)
-SNR_DB = (25.0, 30.0)
-# 18.6 to 33.4 % of the sampling frequency is where shells of 15 views still mean much
+SNR_DB = (20.0, 25.0, 30.0)
+# Up to the Nyquist frequency; those of its lower half are compared
 SHELLS = 16
 
 

@@ -1,9 +1,9 @@
 """Gain and background of each view, before a volume is known well.
 
 Whatever the object is, its projections agree with each other: each view is compared
-with what a quick reconstruction of all views predicts. So the growth of a tilted film
-stays in the object, which a comparison of sums would take for a gain. The background
-is that of the vacuum at first, since a quick reconstruction makes a haze of it.
+with what a quick reconstruction of all views predicts. That holds for objects that are
+wholly in view: more of a film is seen the more it is tilted. The background is that of
+the vacuum at first, since a quick reconstruction makes a haze of it.
 """
 
 from dataclasses import replace

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import qggmrf, voxelwise
+from .align import is_whole
 from .denza import density_of, fit_denza
 from .fit import Terms
 from .gaussians import Gaussians
 from .geometry import SliceProjector
 from .levels import find_levels, without_levels
 from .noise_model import pixel_variance
+from .prepare import background_levels
 
 METHODS = ("denza", "wbp", "sirt", "tv", "svmbir")
 
@@ -97,7 +99,9 @@ def reconstruct(
         Steps of the last fit of Gaussians, or iterations of SIRT or total
         variation.
     fit_gain, fit_background : bool
-        Whether each view has a gain and a background of its own.
+        Whether each view has a gain and a background of its own. Only if the
+        object is wholly in view across the tilt axis, see ``settings``: of a
+        film they cannot be told from what more of it a tilted view shows.
     seed : int
         Of all that is drawn at random.
     device : str
@@ -122,7 +126,12 @@ def reconstruct(
     thickness = int(thickness or views.shape[1])
     projector = SliceProjector(tilts, views.shape[1], thickness)
     settings = {"method": method, "thickness": thickness, "seed": seed}
-    terms = Terms(fit_gain, fit_background)
+    # The views of a film show more of it the more it is tilted: that is no gain, and
+    # what they have in common no background
+    level = float(background_levels(views).min()) if fit_background else 0.0
+    whole = is_whole(views, level)
+    terms = Terms(fit_gain and whole, fit_background and whole)
+    settings |= {"fit_gain": terms.gain, "fit_background": terms.background}
     if method == "denza":
         result = fit_denza(
             views,

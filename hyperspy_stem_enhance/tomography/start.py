@@ -30,8 +30,8 @@ def default_number(volume):
 def draw_gaussians(volume, number, smallest, rng):
     """A model of Gaussians at places drawn by the density of a volume.
 
-    Their widths follow the distance of neighbours, and their denza makes the
-    sum at each place that of the volume.
+    Their widths follow the distance of neighbours, their denza the volume and
+    their overlap, and all together have its mass.
     """
     chance = np.where(volume > EMPTY, volume, 0).ravel()
     if not chance.any():
@@ -49,8 +49,10 @@ def draw_gaussians(volume, number, smallest, rng):
         unit.positions, unit.covariances, np.ones(number), np.zeros(3), overlap
     )
     at = tuple(voxels.T)
-    denza = volume[at] / np.maximum(overlap[at], 0.5)
-    return Model(positions, widths, np.maximum(denza, 1e-3), smallest)
+    denza = np.maximum(volume[at] / np.maximum(overlap[at], 0.5), 1e-3)
+    mass = (denza * (np.sqrt(2 * np.pi) * widths) ** 3).sum()
+    denza *= chance.sum() / mass
+    return Model(positions, widths, denza, smallest)
 
 
 def gaussians_at_maxima(volume, smallest):
