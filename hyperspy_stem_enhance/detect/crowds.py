@@ -27,9 +27,13 @@ _WIDER = 1.08 ** np.arange(11)
 _SAMPLE = 1000
 # Pixels count up to so many sigmas; Gaussians end at so many.
 _REACH, _MIN_REACH, _TAIL = 2.5, 2.5, 2.75
-_TOLERANCE, _STEPS = 5e-3, 16
-# All columns moved alike are hardly seen: less damped, some go astray
+_TOLERANCE, _STEPS = 1e-3, 16
+# Columns that have farther than this to go, in sigmas, are not resolved.
+_AT_REST = 0.2
+# All columns moved alike are hardly seen: less damped, some go astray.
 _DAMPING = 0.3
+# Where a column lies in others, that it is within about a sigma of its maximum decides.
+_PLACE_ERROR = 1.0
 
 
 def is_crowded(points, width):
@@ -135,6 +139,8 @@ def fit_together(image, points, width, noise):
     Returns
     -------
     GaussianFit
+        With an infinite residual of columns that cannot be fitted: those
+        without pixels enough, and those that are still moving in the end.
     """
     unit = power_of_two(image)  # single precision holds the squares
     widths = np.full(len(points), float(width))
@@ -142,7 +148,9 @@ def fit_together(image, points, width, noise):
     reach = np.maximum(_REACH * widths, _MIN_REACH)
     data = (image / unit).astype(np.float32)
     model = JointModel(data, *points.T, widths, reach, _TAIL, "none", False)
+    # What are no Gaussians has the size of columns: their pixels tell of it as one
     model.weight = model.used.astype(np.float32) * (unit / noise) ** 2
+    model.weight /= np.float32(max(np.pi * width**2, 1.0))
     g = Gaussians(
         start.y,
         start.x,
@@ -152,11 +160,18 @@ def fit_together(image, points, width, noise):
     )
     free = all_free(model)
     free[model.n_pixels <= model.n_parameters] = False
-    fit = JointFit(model, g, widths, free, least_damping=_DAMPING)
+    fit = JointFit(
+        model,
+        g,
+        widths,
+        free,
+        least_damping=_DAMPING,
+        place_error=_PLACE_ERROR,
+    )
     fit.run(_TOLERANCE, _STEPS)
     pixels = np.maximum(model.n_pixels, 1)
     left = unit * np.sqrt(model.sum_cells(fit.residual**2) / pixels)
-    left[~free.any(axis=1)] = np.inf
+    left[~free.any(axis=1) | (fit.last_move > _AT_REST)] = np.inf
     g = fit.g
     zero = np.zeros(len(points))
     return GaussianFit(g.y, g.x, unit * g.height, g.sigma(), zero, left)

@@ -33,7 +33,7 @@ _SAMPLE = 20_000
 # Windows are made for widths of up to this factor times the typical one.
 _WIDE = 1.8
 # Steps of the fit, and of that without what failed.
-_STEPS, _LAST_STEPS = 15, 6
+_STEPS, _LAST_STEPS = 30, 15
 _TOLERANCE = 1e-3
 
 
@@ -146,7 +146,7 @@ def _errors(fit, start, sigma, given):
         ok = np.isfinite(errors).all(axis=1) & ~_is_stray(g, start, sigma)
         ok &= errors[:, :2].max(axis=1) < g.sigma()
         ok &= g.height > _LOWEST_SIGNIFICANCE * errors[:, 2]
-    ok &= fit.model.n_pixels > fit.model.n_parameters
+    ok &= fit.at_rest & (fit.model.n_pixels > fit.model.n_parameters)
     # Half of a column at an edge may fit best with its centre outside
     height, width = np.array(fit.model.data.shape) - 2 * fit.model.margin
     ok &= (g.y >= -0.5) & (g.y <= height - 0.5) & (g.x >= -0.5) & (g.x <= width - 0.5)

@@ -1,12 +1,17 @@
 """Levenberg-Marquardt for all columns of an image in one system.
 
 The normal equations of `joint_gaussians` are solved together, so that columns
-that overlap are separated in as many steps as lone ones. Each column has a
-damping of its own, and takes back a step that did not help around it.
+that overlap are separated in as many steps as lone ones. Of columns that are
+coupled with each other the cost never rises: their step is refused where it would,
+and damped by what the last one gained against what was expected of it (Nielsen,
+Damping parameter in Marquardt's method, IMM-REP-1999-05, 1999).
 """
 
+from functools import cached_property
+
 import numpy as np
-from scipy.sparse import bsr_array
+from scipy.sparse import bsr_array, coo_array
+from scipy.sparse.csgraph import connected_components
 
 from .gaussians import Gaussians
 from .joint_gaussians import _apply
@@ -15,16 +20,18 @@ from .joint_gaussians import _apply
 _LARGEST_MOVE, _LARGEST_WIDENING = 0.5, 0.3
 # A width stays within this factor of its start.
 _WIDTH_RANGE = 2.5
-_DAMPING, _LEAST_DAMPING = 1e-3, 1e-7
+_DAMPING, _LEAST_DAMPING, _MOST_DAMPING = 1e-3, 1e-7, 1e9
+# By such factors damping changes at the most, and by this one after a refused step.
+_EASE, _RAISE, _REFUSED = 0.2, 10.0, 2.0
 # Standard deviation of the logarithm of widths around their start: decides where
 # noise leaves them open.
 _WIDTH_ERROR = 0.15
 # Widths may be this many times less exact than positions.
 _WIDTH_MATTERS = 5
 _SOLVER_STEPS, _SOLVER_TOLERANCE = 30, 1e-2
-# The matrix only steers the steps: once they are smaller than this part of a sigma,
-# it is made anew every third one.
-_SETTLED, _RENEWED = 0.1, 3
+# The matrix only steers the steps: once no more than this share of them is larger
+# than this part of a sigma, it is made anew every third one.
+_SETTLED, _MANY, _RENEWED = 0.1, 0.1, 3
 # A step below this part of the standard error is none.
 _OF_ERROR, _TINY = 0.1, 1e-30
 # Columns that are inverted together, and memory for these matrices.
@@ -32,8 +39,10 @@ _CLUSTER, _CLUSTER_BYTES = 8, 2**25
 _RIDGE = 1e-8
 # Squared correlations of all parameters below this do not matter for an error.
 _UNCOUPLED = 1e-3
-# Rises of the cost by less than this part are no reason to take a step back.
-_ROUNDING = 1e-4
+# Smaller changes of the cost around a column do not count: this part of it, as what
+# its Gaussian does in the cells of others is not in it, and what a step does that is
+# small against the standard error.
+_LITTLE = 1e-4
 
 
 class NormalMatrix:
@@ -64,16 +73,16 @@ class NormalMatrix:
         -------
         numpy.ndarray, shape (n, p)
         """
+        added = damping[:, None] * np.einsum("npp->np", self.diagonal)
         diagonal = self.diagonal.copy()
-        np.einsum("npp->np", diagonal)[...] *= 1 + damping[:, None]
+        np.einsum("npp->np", diagonal)[...] += added
         inverse = np.linalg.inv(diagonal)
         solution = _apply(inverse, right)
         if len(self.pairs) == 0:
             return solution
-        sparse = self._off_diagonal()
 
         def multiply(v):
-            return _apply(diagonal, v) + (sparse @ v.ravel()).reshape(v.shape)
+            return self.multiply(v) + added * v
 
         limit = _SOLVER_TOLERANCE**2 * np.vdot(right, solution)
         residual = right - multiply(solution)
@@ -92,6 +101,14 @@ class NormalMatrix:
             direction = z + rho / previous * direction
         return solution
 
+    def multiply(self, v):
+        """Product with a vector, shape (n, p)."""
+        product = _apply(self.diagonal, v)
+        if len(self.pairs):
+            product += (self._off_diagonal @ v.ravel()).reshape(v.shape)
+        return product
+
+    @cached_property
     def _off_diagonal(self):
         n, p, _ = self.diagonal.shape
         rows = np.concatenate([self.pairs[:, 0], self.pairs[:, 1]])
@@ -186,6 +203,9 @@ class JointFit:
         Data minus model at ``start``, where it is known; changed in place.
     least_damping : float, default 1e-7
         Steps are damped by at least this part of the diagonal.
+    place_error : float, optional
+        Standard deviation of positions around their start, in sigmas: decides
+        where noise leaves them open. By default, nothing holds them there.
 
     Attributes
     ----------
@@ -193,12 +213,29 @@ class JointFit:
         The columns as they are now.
     residual : numpy.ndarray of float32, padded shape
         Data minus model.
+    last_move : numpy.ndarray, shape (n,)
+        In the last step of each column, had it not been damped, in sigmas.
+    at_rest : numpy.ndarray of bool, shape (n,)
+        Columns for which that is within the tolerance, or small against
+        their standard error.
     """
 
     def __init__(
-        self, model, start, width, free, residual=None, least_damping=_LEAST_DAMPING
+        self,
+        model,
+        start,
+        width,
+        free,
+        residual=None,
+        *,
+        least_damping=_LEAST_DAMPING,
+        place_error=np.inf,
     ):
         self.model, self.g, self.width, self.free = model, start, width, free
+        self._start = np.stack([start.y, start.x], axis=1)
+        self._place_error = place_error
+        self.last_move = np.full(len(start), np.inf)
+        self.at_rest = np.zeros(len(start), dtype=bool)
         self.residual = model.residual(start) if residual is None else residual
         n, p = free.shape
         self._least_damping = least_damping
@@ -213,32 +250,75 @@ class JointFit:
         """Step until no column moves more than a part of its sigma.
 
         Columns that have come to rest, with all that are coupled to them,
-        leave the iteration. Without couplings, each column is fitted to
-        what the others leave over before the step.
+        leave the iteration. Without couplings, each column takes one step, to
+        what the others leave over: a start for a fit.
         """
         self._coupled = coupled
         active = np.arange(len(self.g))
-        largest, before = np.inf, None
-        for number in range(max_steps):
-            cost = self._cost.copy()
-            renew = largest > _SETTLED or number % _RENEWED == 0
-            self._evaluate(active, renew)
-            if number == 0:
-                self._moved = 0.0
-            if before is not None:
-                self._take_back(before, cost, active)
+        self._evaluate(active, True)
+        self._moved = 0.0
+        for number in range(1, max_steps + 1):
             before = self.g
-            moves = self._step(active)
-            largest = moves.max()
-            self._moved = max(self._moved, largest)
+            moves, expected = self._step(active)
+            self._moved = max(self._moved, moves.max())
             moving = np.zeros(len(self.g), dtype=bool)
-            # Steps far below the standard error are as good.
-            known = np.einsum("npp->np", self._diagonal)[active, :2].min(axis=1)
-            error = 1 / np.sqrt(np.maximum(known, _TINY)) / self.g.sigma()[active]
-            moving[active] = moves > np.maximum(tolerance, _OF_ERROR * error)
-            active = np.flatnonzero(_beside(moving, self.model.pairs))
-            if len(active) == 0:
+            moving[active] = moves > np.maximum(tolerance, self._small_step(active))
+            self.at_rest, self.last_move[active] = ~moving, moves
+            if not (coupled and moving.any()):
                 break
+            known = self._known()
+            unsettled = np.mean(moves > _SETTLED) > _MANY
+            self._evaluate(active, unsettled or number % _RENEWED == 0)
+            moving |= self._refuse(active, before, known, expected)
+            active = np.flatnonzero(_beside(moving, self.model.pairs))
+
+    def _small_step(self, index):
+        """Part of a sigma that is small against the standard error."""
+        information = np.einsum("npp->np", self._diagonal)[index, :2].min(axis=1)
+        error = 1 / np.sqrt(np.maximum(information, _TINY))
+        return _OF_ERROR * error / self.g.sigma()[index]
+
+    def _known(self):
+        sums = self._cost, self._diagonal, self._blocks
+        return tuple(values.copy() for values in sums)
+
+    def _refuse(self, active, before, known, expected):
+        """Take back the steps of groups of columns whose cost rose; their mask.
+
+        The damping of a column follows the gain around it: the fall of the cost
+        over what was expected.
+        """
+        n, pairs = len(self.g), self.model.pairs
+        inside = np.zeros(n, dtype=bool)
+        inside[active] = True
+        links = pairs[inside[pairs].all(axis=1)]
+        graph = coo_array((np.ones(len(links)), links.T), shape=(n, n))
+        group = connected_components(graph, directed=False)[1]
+        fall, hope, little = sums = np.zeros((3, n))
+        fall[active] = known[0][active] - self._cost[active]
+        hope[active] = expected
+        little[active] = np.maximum(_LITTLE * known[0][active], _OF_ERROR**2)
+        rose = np.bincount(group, fall + little) < 0
+        fall, hope, little = sums + np.stack([_sum_beside(v, links) for v in sums])
+        gain = np.where(
+            hope > little,
+            fall / np.maximum(hope, _TINY),
+            np.where(fall < -little, -1.0, 1.0),
+        )
+        factor = np.clip(1 - (2 * gain - 1) ** 3, _EASE, _RAISE)
+        factor[rose[group]] = np.maximum(factor[rose[group]], _REFUSED)
+        damping = np.clip(self._damping * factor, self._least_damping, _MOST_DAMPING)
+        self._damping = np.where(inside, damping, self._damping)
+        back = inside & rose[group]
+        if back.any():
+            trial, self.g = self.g, self.g.replace(back, before)
+            self.model.subtract(self.residual, self.g, np.flatnonzero(back), trial)
+            self._diagonal[back] = known[1][back]
+            coupled = back[pairs].all(axis=1)
+            self._blocks[coupled] = known[2][coupled]
+            # Others around have moved, maybe
+            self._evaluate(np.flatnonzero(back), False)
+        return back
 
     def matrix(self):
         """Normal matrix at the present columns, or as good as that."""
@@ -251,9 +331,7 @@ class JointFit:
         cost, gradient, matrix = self.model.evaluate(
             self.g, self.residual, index, second
         )
-        prior = self._prior(index, matrix)
-        self._cost[index] = cost + prior[0]
-        gradient[:, 3 : 3 + self.model.n_shape] += prior[1]
+        self._cost[index] = cost + self._add_priors(index, gradient, matrix)
         self._gradient[index] = gradient
         if second:
             self._diagonal[index] = matrix
@@ -266,42 +344,28 @@ class JointFit:
                 self.g, self.model.pairs[inside]
             )
 
-    def _prior(self, index, matrix):
-        """Cost and gradient of widths off their start; its matrix is added."""
+    def _add_priors(self, index, gradient, matrix):
+        """Cost of columns off their start; gradient and matrix are added to."""
         width = self.width[index]
+        place = (self._place_error * width) ** -2
+        off = np.stack([self.g.y, self.g.x], axis=1)[index] - self._start[index]
+        gradient[:, :2] -= place[:, None] * off
+        cost = place * np.sum(off**2, axis=1)
         if not self.model.elliptical:
-            excess = np.log(self.g.sigma()[index] / width) / _WIDTH_ERROR
-            if matrix is not None:
-                matrix[:, 3, 3] += 1 / _WIDTH_ERROR**2
-            return excess**2, -excess[:, None] / _WIDTH_ERROR
-        # To the first order, the same for widths, and as much for ellipses.
-        stiffness = np.array([1, 2, 1]) / (8 * _WIDTH_ERROR**2)
-        excess = self.g.precision[index] * width[:, None] ** 2 - [1, 0, 1]
+            stiffness, factor = np.array([_WIDTH_ERROR**-2]), np.ones(len(index))
+            excess = np.log(self.g.sigma()[index] / width)[:, None]
+        else:
+            # To the first order, the same for widths, and as much for ellipses.
+            stiffness = np.array([1, 2, 1]) / (8 * _WIDTH_ERROR**2)
+            factor = width**2
+            excess = self.g.precision[index] * factor[:, None] - [1, 0, 1]
+        shape = slice(3, 3 + self.model.n_shape)
+        gradient[:, shape] -= stiffness * excess * factor[:, None]
         if matrix is not None:
-            for k in range(3):
-                matrix[:, 3 + k, 3 + k] += stiffness[k] * width**4
-        return excess**2 @ stiffness, -stiffness * excess * width[:, None] ** 2
-
-    def _take_back(self, before, cost, active):
-        """Undo steps after which the cost around a column is larger."""
-        pairs = self.model.pairs
-        change = np.zeros(len(cost))
-        change[active] = self._cost[active] - cost[active]
-        around = change.copy()
-        np.add.at(around, pairs[:, 0], change[pairs[:, 1]])
-        np.add.at(around, pairs[:, 1], change[pairs[:, 0]])
-        worse = around > _ROUNDING * cost
-        self._damping = np.where(
-            worse,
-            self._damping * 10,
-            np.maximum(self._damping / 5, self._least_damping),
-        )
-        if worse.any():
-            trial = self.g
-            self.g = trial.replace(worse, before)
-            index = np.flatnonzero(worse)
-            self.model.subtract(self.residual, self.g, index, trial)
-            self._evaluate(np.flatnonzero(_beside(worse, pairs)), False)
+            diagonal = np.einsum("npp->np", matrix)
+            diagonal[:, :2] += place[:, None]
+            diagonal[:, shape] += stiffness * factor[:, None] ** 2
+        return cost + excess**2 @ stiffness
 
     def _normal_matrix(self, index):
         """Of some columns, without what is not free or no pixel knows of."""
@@ -318,7 +382,11 @@ class JointFit:
         return NormalMatrix(diagonal, pairs[inside], blocks)
 
     def _step(self, active):
-        """Solve for a step, take it with bounded size, and tell how far."""
+        """Take a step of bounded size.
+
+        Returns how far it goes, in sigmas, were it not damped, and the fall of the
+        cost that is expected of it.
+        """
         matrix = self._normal_matrix(active)
         gradient = self._gradient[active] * self.free[active]
         step = matrix.solve(gradient, self._damping[active])
@@ -347,7 +415,11 @@ class JointFit:
         )
         before, self.g = self.g, self.g.update(active, trial)
         self.model.subtract(self.residual, self.g, active, before)
-        return scale * np.maximum(move, change / _WIDTH_MATTERS)
+        step[:, 2] = trial.height - g.height
+        expected = np.sum(step * (2 * gradient - matrix.multiply(step)), axis=1)
+        # Damping alone does not bring a column to rest
+        undamped = 1 + self._damping[active]
+        return undamped * scale * np.maximum(move, change / _WIDTH_MATTERS), expected
 
 
 def _bounded(precision, width):
@@ -360,6 +432,13 @@ def _bounded(precision, width):
     mean_now = (large + small) / 2
     difference = (yy - xx) / 2 * shrink
     return np.stack([mean_now + difference, yx * shrink, mean_now - difference], axis=1)
+
+
+def _sum_beside(values, pairs):
+    """Sum of the values of those that each column is coupled to."""
+    i, j = pairs.T
+    n = len(values)
+    return np.bincount(i, values[j], n) + np.bincount(j, values[i], n)
 
 
 def _beside(mask, pairs):

@@ -118,7 +118,9 @@ def refine_positions(
     A fit has failed where the column moved by more than a sigma or 0.4
     of the distance to its neighbour (and more than a pixel), or out of
     the image, is lower than the error of its
-    height, has a position error above its width, or too few pixels.
+    height, has a position error above its width, or too few pixels, or
+    where it has not come to rest: its last step is not small against its
+    standard error.
 
     Examples
     --------
