@@ -81,17 +81,14 @@ def test_warnings_of_workers_reach_the_session(client, rng):
     assert np.isnan(result[3]).all()
 
 
-def compare(found, expected, place=1e-3, share=1e-3):
-    """Images to the rounding of float32, and the same columns.
-
-    Positions agree to `place` pixels, all else to this share as well.
-    """
+def compare(found, expected):
+    """Images to the rounding of float32, and the same columns."""
     images, tables = found
     np.testing.assert_allclose(images, expected[0], rtol=1e-4, atol=1e-3)
     for table, other in zip(tables, expected[1], strict=True):
         assert table.shape == other.shape
-        np.testing.assert_allclose(table[:, :2], other[:, :2], atol=place)
-        np.testing.assert_allclose(table, other, rtol=share, atol=place)
+        np.testing.assert_allclose(table[:, :2], other[:, :2], atol=1e-3)
+        np.testing.assert_allclose(table, other, rtol=1e-3, atol=1e-3)
 
 
 def test_eager_threaded_and_distributed_agree(client, frames):
@@ -126,11 +123,8 @@ def test_hrtem_agrees(client):
         lazy.enhance_scgn(neighbours=1, **network).data,
         lazy.detect_atoms("HRTEM", **network).data,
     )
-    # In one frame some fits are not at rest after their last step: where they are
-    # then hangs on rounding
-    loose = {"place": 0.02, "share": 5e-3}
-    compare(dask.compute(*arrays, scheduler="threads"), expected, **loose)
-    compare(dask.compute(*arrays, scheduler=client), expected, **loose)
+    compare(dask.compute(*arrays, scheduler="threads"), expected)
+    compare(dask.compute(*arrays, scheduler=client), expected)
 
 
 def test_calibration_agrees(client, frames):
