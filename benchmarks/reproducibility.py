@@ -114,11 +114,11 @@ def detect_all(frames, how):
     import hyperspy.api as hs
 
     import hyperspy_stem_enhance  # noqa: F401, gives the signals their methods
-    from hyperspy_stem_enhance.enhance import run
+    from hyperspy_stem_enhance.detect import columns
 
     options = {"show_progressbar": False}
     if how == "rounding":
-        run.enhance_frames = change_by_rounding(run.enhance_frames)
+        columns.detect_columns = change_by_rounding(columns.detect_columns)
     if how != "dask":
         return [
             hs.signals.Signal2D(frame).detect_atoms(mode, **options).data[0]
@@ -138,16 +138,14 @@ def detect_all(frames, how):
     return tables
 
 
-def change_by_rounding(enhance):
-    """A function that enhances frames as another processor might."""
+def change_by_rounding(detect):
+    """Find columns in enhanced images as another processor might have made them."""
 
-    def changed(*args, **kwargs):
-        results = enhance(*args, **kwargs)
+    def changed(enhanced, *args, **kwargs):
         rng = np.random.default_rng(SEED)
-        for image in results if isinstance(results, tuple) else (results,):
-            size = np.abs(image) + np.nanmax(np.abs(image), initial=0)
-            image += np.float32(ROUNDING) * rng.uniform(-1, 1, image.shape) * size
-        return results
+        size = np.abs(enhanced) + np.nanmax(np.abs(enhanced), initial=0)
+        change = ROUNDING * size * rng.uniform(-1, 1, enhanced.shape)
+        return detect((enhanced + change).astype(np.float32), *args, **kwargs)
 
     return changed
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hyperspy_stem_enhance.enhance import run
+from hyperspy_stem_enhance.detect import columns
 
 PATH = Path(__file__).parents[2] / "benchmarks" / "reproducibility.py"
 
@@ -36,8 +36,8 @@ def test_rounding_of_the_network_moves_no_column(reproducibility, monkeypatch):
     frames = list(reproducibility.simulated_frames(18))
     expected = reproducibility.detect_all(frames, "")
     assert sum(map(len, expected)) > 500
-    changed = reproducibility.change_by_rounding(run.enhance_frames)
-    monkeypatch.setattr(run, "enhance_frames", changed)
+    changed = reproducibility.change_by_rounding(columns.detect_columns)
+    monkeypatch.setattr(columns, "detect_columns", changed)
     assert_same(reproducibility.detect_all(frames, ""), expected)
 
 
