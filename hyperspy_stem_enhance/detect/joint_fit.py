@@ -32,8 +32,9 @@ _SOLVER_STEPS, _SOLVER_TOLERANCE = 30, 1e-2
 # The matrix only steers the steps: once no more than this share of them is larger
 # than this part of a sigma, it is made anew every third one.
 _SETTLED, _MANY, _RENEWED = 0.1, 0.1, 3
-# A step below this part of the standard error is none.
-_OF_ERROR, _TINY = 0.1, 1e-30
+# A step below this part of the standard error is none, and a change of the cost
+# below that of a step of such a part.
+_OF_ERROR, _OF_CHANGE, _TINY = 0.03, 0.1, 1e-30
 # Columns that are inverted together, and memory for these matrices.
 _CLUSTER, _CLUSTER_BYTES = 8, 2**25
 _RIDGE = 1e-8
@@ -297,7 +298,7 @@ class JointFit:
         fall, hope, little = sums = np.zeros((3, n))
         fall[active] = known[0][active] - self._cost[active]
         hope[active] = expected
-        little[active] = np.maximum(_LITTLE * known[0][active], _OF_ERROR**2)
+        little[active] = np.maximum(_LITTLE * known[0][active], _OF_CHANGE**2)
         rose = np.bincount(group, fall + little) < 0
         fall, hope, little = sums + np.stack([_sum_beside(v, links) for v in sums])
         gain = np.where(
