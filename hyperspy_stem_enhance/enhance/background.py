@@ -18,7 +18,7 @@ _NEIGHBOURS = 3  # blocks per side, over which power is averaged
 _LEAST = 0.2  # of the power of the noise, that the slow mean leaves at the least
 
 
-def with_background(frame, columns, mode):
+def add_lowpass_background(frame, columns, mode):
     """Add what the columns leave behind, averaged over about 8 pixels.
 
     Parameters
@@ -40,7 +40,7 @@ def with_background(frame, columns, mode):
     return sign * columns + background + np.float32(level)
 
 
-def with_all_that_was_left(frame, repaired, columns, mode):
+def add_residual_structure(frame, repaired, columns, mode):
     """Add the background, and the structure that the network has missed.
 
     Parameters

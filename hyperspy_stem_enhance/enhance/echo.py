@@ -21,7 +21,7 @@ _SEED = 0
 _TINY = 1e-30
 
 
-def more_noise(rest):
+def perturb_noise(rest):
     """Noise to be added to a frame: a part of its own, rows turned over at random.
 
     Parameters
@@ -80,7 +80,7 @@ def remove_echo(columns, rest, noise, changes):
     rest : numpy.ndarray of float32, shape (h, w)
         What it leaves behind of the frame.
     noise : numpy.ndarray of float32, shape (h, w)
-        From `more_noise`.
+        From `perturb_noise`.
     changes : list of (tuple of slice, numpy.ndarray of float32)
         By how much what is enhanced of a window of the frame changes where that
         noise is added.
@@ -114,7 +114,7 @@ def remove_echo(columns, rest, noise, changes):
     >>> truth = np.sin(np.arange(256, dtype=np.float32) / 4) * np.ones((256, 1), "f")
     >>> noisy = truth + np.random.default_rng(0).normal(0, 1, truth.shape).astype("f")
     >>> result = truth + gaussian_filter(noisy - truth, 2) / 3
-    >>> noise = more_noise(noisy - result)
+    >>> noise = perturb_noise(noisy - result)
     >>> (whole,) = sample_windows(truth.shape)
     >>> changes = [(whole, gaussian_filter(noise, 2) / 3)]
     >>> better = remove_echo(result, noisy - result, noise, changes)

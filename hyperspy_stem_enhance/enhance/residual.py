@@ -13,7 +13,7 @@ from scipy.ndimage import gaussian_filter, gaussian_filter1d, maximum_filter
 from ..detect.peaks import estimate_width
 from ..imaging import imaging_mode
 from ..noise.calibration import calibrate_image
-from .background import with_background
+from .background import add_lowpass_background
 from .normalise import local_mean
 
 _COLUMN_SD = 2.0  # pixels, where no column can be measured
@@ -215,7 +215,9 @@ def report_residual(
     imaging = imaging_mode(mode, contrast)
     calibration = calibrate_image(image, mode)
     sense = "BF" if imaging.dark_columns else "HAADF"
-    kept = enhanced if background_kept else with_background(image, enhanced, sense)
+    kept = (
+        enhanced if background_kept else add_lowpass_background(image, enhanced, sense)
+    )
     finite = np.isfinite(image) & np.isfinite(kept)
     removed = np.where(finite, image - kept, 0).astype(np.float32)
     removed -= np.where(finite, removed[finite].mean(), 0).astype(np.float32)

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import expit
 
 from ..imaging import check_mode, imaging_mode
-from .background import with_all_that_was_left, with_background
-from .echo import more_noise, sample_windows
+from .background import add_lowpass_background, add_residual_structure
+from .echo import perturb_noise, sample_windows
 from .echo import remove_echo as without_echo
 from .normalise import (
     columns_of_eight_bit,
@@ -222,7 +222,7 @@ def enhance_checked(
         found["enhanced"] = better
     if keep_background:
         kept = [
-            with_all_that_was_left(frame, own, columns, mode)
+            add_residual_structure(frame, own, columns, mode)
             for frame, own, columns in zip(
                 frames, repaired, found["enhanced"], strict=True
             )
@@ -521,11 +521,11 @@ def _without_echo(frames, columns, mode, scales, enhance, known):
     """
     rest = np.stack(
         [
-            frame - with_background(frame, own, mode)
+            frame - add_lowpass_background(frame, own, mode)
             for frame, own in zip(frames, columns, strict=True)
         ]
     )
-    added = np.stack([more_noise(image) for image in rest])
+    added = np.stack([perturb_noise(image) for image in rest])
     frames, own = np.stack(frames), columns if known else None
     changes = _changes(frames, added, scales, enhance, own)
     sign = np.float32(imaging_mode(mode).sign)

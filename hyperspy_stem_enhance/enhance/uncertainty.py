@@ -18,7 +18,7 @@ from functools import partial
 
 import numpy as np
 
-from .background import with_background
+from .background import add_lowpass_background
 from .normalise import local_mean, normalise_frame
 from .parts import is_large
 from .run import check_scale, enhance_frames
@@ -146,7 +146,7 @@ def measure_spreads(frame, columns, mode, enhance, seed=0):
         under resampled noise; both averaged over about 8 pixels. And
         ``"noise"``, the SD of the noise of a pixel.
     """
-    background = with_background(frame, columns, mode)
+    background = add_lowpass_background(frame, columns, mode)
     removed = np.asarray(frame, np.float32) - background
     rng = np.random.default_rng(seed)
     signs = rng.choice(np.float32([-1, 1]), (N_RESAMPLES, frame.shape[0], 1))

@@ -5,9 +5,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from hyperspy_stem_enhance.enhance.background import (
+    add_lowpass_background,
+    add_residual_structure,
     find_background,
-    with_all_that_was_left,
-    with_background,
 )
 
 
@@ -21,7 +21,7 @@ def test_little_of_the_noise_is_kept(shape, rng):
     noise = rng.normal(size=shape).astype(np.float32)
     nothing = np.zeros(shape, np.float32)
     found = find_background(noise, np.ones(shape, bool))
-    mean_of_eight = with_background(noise, nothing, "HAADF")
+    mean_of_eight = add_lowpass_background(noise, nothing, "HAADF")
     assert found.std() < 0.75 * mean_of_eight.std()
 
 
@@ -69,14 +69,14 @@ def test_columns_and_background_add_up_to_the_image(mode, rng):
     columns = 20 * gaussian_filter(columns, 2)
     clean = slow_pattern(columns.shape, rng) + (-columns if mode == "BF" else columns)
     frame = clean + 100
-    kept = with_all_that_was_left(frame, frame - np.median(frame), columns, mode)
+    kept = add_residual_structure(frame, frame - np.median(frame), columns, mode)
     np.testing.assert_allclose(kept, frame, atol=0.15)
 
 
 def test_noise_of_pixel_columns_does_not_come_back_in_hrtem(rng):
     noise = rng.normal(0, 1, (256, 256)) + rng.normal(0, 1, 256)
     nothing = np.zeros((256, 256), np.float32)
-    smooth = with_background(noise, nothing, "HRTEM")
-    kept = with_all_that_was_left(noise, noise, nothing, "HRTEM")
+    smooth = add_lowpass_background(noise, nothing, "HRTEM")
+    kept = add_residual_structure(noise, noise, nothing, "HRTEM")
     assert np.std(kept) < np.std(smooth)
     assert np.std(kept - smooth) < 0.1

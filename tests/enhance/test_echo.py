@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from hyperspy_stem_enhance.enhance.echo import (
-    more_noise,
+    perturb_noise,
     remove_echo,
     sample_windows,
 )
@@ -24,7 +24,7 @@ def blobs(rng, shape=(256, 256)):
 def apply(denoise, noisy):
     """What a denoiser gives, and that without the echo of the noise."""
     result = denoise(noisy)
-    noise = more_noise(noisy - result)
+    noise = perturb_noise(noisy - result)
     changed = denoise(noisy + noise) - result
     changes = [(window, changed[window]) for window in sample_windows(noisy.shape)]
     return result, remove_echo(result, noisy - result, noise, changes)
@@ -32,12 +32,12 @@ def apply(denoise, noisy):
 
 def test_added_noise_is_a_part_of_the_rest(rng):
     rest = rng.normal(size=(64, 48)).astype(np.float32)
-    noise = more_noise(rest)
+    noise = perturb_noise(rest)
     ratio = noise / rest
     np.testing.assert_allclose(np.abs(ratio), np.abs(ratio).mean(), rtol=1e-5)
     assert set(np.sign(ratio[:, 0])) == {-1, 1}
     np.testing.assert_allclose(ratio, np.repeat(ratio[:, :1], 48, axis=1), rtol=1e-5)
-    np.testing.assert_array_equal(noise, more_noise(rest))
+    np.testing.assert_array_equal(noise, perturb_noise(rest))
 
 
 @pytest.mark.parametrize("sigma", [0.8, 1.5])

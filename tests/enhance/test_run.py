@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from hyperspy_stem_enhance.enhance import parts, run
-from hyperspy_stem_enhance.enhance.background import with_background
+from hyperspy_stem_enhance.enhance.background import add_lowpass_background
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import psnr
 from hyperspy_stem_enhance.simulate.render import render_columns
@@ -96,7 +96,7 @@ def test_image_with_background_tends_to_the_image_as_noise_vanishes(mode, rng):
         frame = rng.normal(clean, noise).astype(np.float32)
         kept = enhance_frames(frame[None], mode=mode, keep_background=True)[0]
         columns = enhance_frames(frame[None], mode=mode)[0]
-        smooth = with_background(frame, columns, mode)
+        smooth = add_lowpass_background(frame, columns, mode)
         errors.append((np.std(kept - clean), np.std(smooth - clean)))
     assert errors[0][0] < 1.05 * errors[0][1]
     assert errors[1][0] < 0.5 * errors[1][1]
