@@ -268,12 +268,13 @@ class Tomogram(STEMImageMixin, Signal2D):
                 for number, index in enumerate(indices)
             ]
             positions = [
-                axis.scale * index for axis, index in zip(axes, indices, strict=True)
+                axis.axis[index] for axis, index in zip(axes, indices, strict=True)
             ]
         units = axes[0].units if isinstance(axes[0].units, str) else "px"
         spacings = [axis.scale for axis in axes]
         title = self.metadata.General.title
-        return plot_orthoslices(images, spacings, units, title, positions)
+        offsets = [axis.offset for axis in axes]
+        return plot_orthoslices(images, spacings, units, title, positions, offsets)
 
     def plot_views(self, indices=None):
         """Plot recorded views, projections at their tilts, and the differences.

@@ -5,7 +5,9 @@ import numpy as np
 _LABELS = ("x", "z", "y")
 
 
-def plot_orthoslices(images, spacings, units="px", title="", positions=None):
+def plot_orthoslices(
+    images, spacings, units="px", title="", positions=None, offsets=(0.0, 0.0, 0.0)
+):
     """Plot three images of a volume, each along one of its axes.
 
     Parameters
@@ -19,6 +21,8 @@ def plot_orthoslices(images, spacings, units="px", title="", positions=None):
     title : str
     positions : sequence of float, optional
         Where the slices lie along x, z and y; drawn as lines.
+    offsets : sequence of float
+        Of the middle of the first voxel along x, z and y.
 
     Returns
     -------
@@ -51,8 +55,8 @@ def plot_orthoslices(images, spacings, units="px", title="", positions=None):
     low = min(0.0, min(np.nanpercentile(image, 0.1) for image in images))
     for number, (panel, image) in enumerate(zip(panels, images, strict=True)):
         rows, columns = shown_axes[number]
-        extent = [-0.5 * spacings[columns], sizes[columns] - 0.5 * spacings[columns]]
-        extent += [sizes[rows] - 0.5 * spacings[rows], -0.5 * spacings[rows]]
+        left, top = (offsets[n] - spacings[n] / 2 for n in (columns, rows))
+        extent = [left, left + sizes[columns], top + sizes[rows], top]
         shown = panel.imshow(
             image.T,
             cmap="gray",

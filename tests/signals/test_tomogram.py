@@ -282,6 +282,8 @@ class TestPlots:
         np.testing.assert_allclose(shown, tomogram.data[3].T)
         np.testing.assert_allclose(axes[1].images[0].get_array(), tomogram.data[:, 5].T)
         assert "z = 2 nm" in axes[1].get_title()
+        part = tomogram.isig[4:, :]  # y from 1.6 nm on
+        assert part.plot_orthoslices()[0].get_ylim()[1] == pytest.approx(1.4)
         np.testing.assert_allclose(
             axes[2].images[0].get_array(), tomogram.data[..., -1].T
         )
