@@ -372,7 +372,7 @@ class Tomogram(STEMImageMixin, Signal2D):
 class LazyTomogram(LazySignal2D, Tomogram):
     """A volume that is not in memory, such as one loaded lazily."""
 
-    __doc__ += LAZYSIGNAL_DOC.replace("__BASECLASS__", "Tomogram")
+    __doc__ += LAZYSIGNAL_DOC.replace("__BASECLASS__", "Signal2D")
 
 
 def _gaussians_node(model, axes):
