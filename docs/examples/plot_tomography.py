@@ -20,7 +20,6 @@ hs.preferences.General.show_progressbar = False
 data = hse.simulate.make_tilt_series(
     "core-shell", 48, n_views=15, counts=100, misalignment=1, pixel_size=10, seed=3
 )
-data.series
 
 # %%
 # One call finds the tilts, aligns the views and says so, and fits the Gaussians.

@@ -308,7 +308,7 @@ class TestPlots:
         np.testing.assert_allclose(difference, recorded - projected, atol=1e-4)
         node = tomogram.metadata.STEM_enhance.reconstruct_tomogram
         rms = np.sqrt(np.mean(difference**2))
-        assert rms == pytest.approx(node.residual_rms[-1], rel=0.1)
+        assert rms == pytest.approx(node.residual_rms[-1], rel=1e-3)
         with pytest.raises(ValueError, match="indices="):
             tomogram.plot_views([9])
 
