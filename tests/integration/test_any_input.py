@@ -215,5 +215,7 @@ def test_many_images(part):
 )
 def test_what_is_no_image_is_refused(step, dtype):
     data = np.zeros((2, 20, 20), dtype)
+    if data.dtype.names:
+        data["R"] = 9  # colours whose channels are equal are grey
     with pytest.raises((TypeError, ValueError), match=r"dtype|colour"):
         run(hs.signals.Signal2D(data), step, "HAADF", 1)
