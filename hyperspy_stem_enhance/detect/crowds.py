@@ -31,9 +31,10 @@ _TOLERANCE, _STEPS = 1e-3, 16
 # Columns that have farther than this to go, in sigmas, are not resolved.
 _AT_REST = 0.2
 # All columns moved alike are hardly seen: less damped, some go astray.
-_DAMPING = 0.3
-# Where a column lies in others, that it is within about a sigma of its maximum decides.
-_PLACE_ERROR = 1.0
+_DAMPING = 1.0
+# Where a column lies in others, that it is within about half a sigma of its maximum
+# decides.
+_PLACE_ERROR = 0.5
 
 
 def is_crowded(points, width):
