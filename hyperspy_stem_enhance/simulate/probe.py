@@ -22,18 +22,14 @@ _TAIL_SHARE, _LOBE_SHARE, _ELONGATED_SHARE, _DRIFT_SHARE = 0.7, 0.6, 0.6, 0.3
 _TAIL_HEIGHT, _TAIL_WIDTH = (0.0, 0.45), (1.2, 4.0)
 _HALO_SHARE = 0.4  # of the tails in BF: light fringes around dark columns
 _HALO_HEIGHT, _HALO_WIDTH = (-0.3, 0.0), (1.5, 3.0)
-_LOBES, _LOBE_DISTANCE = (0.0, 0.35), (0.7, 2.2)
+_LOBES, _LOBE_DISTANCE = (0.0, 0.45), (0.7, 2.6)
+_FOLDS = (1, 2, 3, 3)  # three-fold lobes can meet between columns as one more column
 _ELONGATION = (0.0, 0.9)
 _DRIFT_PIXELS = (0.0, 1.5)
 _REACH = 3.0  # widths of the widest part by which a frame is continued
 _GRID = np.linspace(-3, 3, 13)  # centres of the Gaussians of a measured shape, SDs
-_WIDTHS = (
-    0.0,
-    0.6,
-    1.2,
-    2.0,
-    3.2,
-)  # what they add to the SD of the core, in quadrature
+# What they add to the SD of the core, in quadrature
+_WIDTHS = (0.0, 0.6, 1.2, 2.0, 3.2)
 
 
 @dataclass(frozen=True)
@@ -286,7 +282,7 @@ def draw_probe(rng, mode="HAADF"):
         parts["tail"] = rng.uniform(*(_HALO_HEIGHT if halo else _TAIL_HEIGHT))
         parts["tail_width"] = rng.uniform(*(_HALO_WIDTH if halo else _TAIL_WIDTH))
     if has_lobes and mode != "HRTEM":
-        parts["fold"] = int(rng.integers(1, 4))
+        parts["fold"] = int(rng.choice(_FOLDS))
         parts["lobes"] = rng.uniform(*_LOBES)
         parts["lobe_distance"] = rng.uniform(*_LOBE_DISTANCE)
         parts["lobe_angle"] = rng.uniform(0, 2 * np.pi)
