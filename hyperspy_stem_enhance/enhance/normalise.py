@@ -14,7 +14,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from ..imaging import imaging_mode
-from ..noise.usable import fill_gaps
+from ..noise.usable import fill_gaps, neighbours_of
 
 _BLOCK = 8  # pixels per side of the coarse grid
 _REACH = 3.0  # SD of the local average, in blocks: 24 pixels
@@ -314,9 +314,4 @@ def _lone_pixels(deviation, scale):
 
 def _neighbour_median(values, pixels):
     """Median of the eight neighbours of each pixel, (n, 2) -> (n,)."""
-    offsets = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
-    around = pixels[:, None] + offsets
-    size = np.array(values.shape)
-    around = np.abs(around)
-    around = np.where(around >= size, 2 * (size - 1) - around, around)
-    return np.median(values[around[..., 0], around[..., 1]], axis=1)
+    return np.median(neighbours_of(values, *pixels.T), axis=0)

@@ -56,8 +56,9 @@ class FourierUnit(nn.Module):
             spectrum = torch.fft.rfftn(x.float(), dim=(-2, -1), norm="ortho")
         n, c, h, w = spectrum.shape
         parts = torch.view_as_real(spectrum).permute(0, 1, 4, 2, 3)
-        if torch.is_autocast_enabled(kind):  # in the same copy
-            parts = parts.to(torch.get_autocast_dtype(kind), copy=True)
+        if torch.is_autocast_enabled(kind):  # in the copy that changes the order
+            dtype = torch.get_autocast_dtype(kind)
+            parts = parts.to(dtype, memory_format=torch.contiguous_format)
         parts = self.mix(parts.reshape(n, 2 * c, h, w))
         parts = parts.reshape(n, c, 2, h, w).permute(0, 1, 3, 4, 2)
         parts = parts.to(torch.float32, memory_format=torch.contiguous_format)

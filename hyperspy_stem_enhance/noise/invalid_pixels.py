@@ -14,6 +14,8 @@ from functools import partial
 import numpy as np
 from scipy import ndimage
 
+from .usable import fill_from_nearest, neighbours_of
+
 _CHANCE = 1e-4  # of finding such an area or line anywhere in a frame of noise
 _RING = 8  # pixels around an area in which its value is counted
 _SHARP = 0.5  # of the step to an area's value is made within one pixel of its edge
@@ -311,12 +313,7 @@ def _hot(image, mask):
     of the neighbours; what is beyond decays exponentially or faster, whatever the
     noise is, and hot pixels are beyond where that would reach in any frame.
     """
-    values = np.where(mask, np.nan, image.astype(np.float64))
-    if mask.any():
-        nearest = ndimage.distance_transform_edt(
-            mask, return_distances=False, return_indices=True
-        )
-        values = values[tuple(nearest)]
+    values = fill_from_nearest(image.astype(np.float64), mask)
     around = (9 * ndimage.uniform_filter(values, 3, mode="mirror") - values) / 8
     level = ndimage.uniform_filter(around, _LEVEL_SIDE, mode="mirror")
     usual = np.median(np.abs(values - around)) + 1e-9 * np.ptp(values)
@@ -329,7 +326,7 @@ def _hot(image, mask):
             return found
         where = np.argpartition(step.ravel(), -n)[-n:]
         rows, columns = np.unravel_index(where, step.shape)
-        near = _neighbours(values, rows, columns)
+        near = neighbours_of(values, rows, columns)
         middle, base = np.median(near, axis=0), level[rows, columns]
         expected = base + (middle - base) / _NEIGHBOUR
         expected = np.maximum(sign * expected, sign * middle)
@@ -362,14 +359,3 @@ def _end_of_tail(beyond, n_pixels, tail=_TAIL):
     decay = (least - most) / np.log(tail[0] / tail[1])
     reach = np.log(tail[1] * n_pixels) - np.log(_CHANCE)
     return least + max(decay, 1e-12 * abs(least) + 1e-300) * reach
-
-
-def _neighbours(values, rows, columns):
-    """The eight neighbours of pixels, (8, n); mirrored at the edges."""
-    last = np.array(values.shape)[:, None] - 1
-    offsets = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
-    near = []
-    for offset in offsets:
-        place = np.abs(np.stack([rows, columns]) + np.array(offset)[:, None])
-        near.append(values[tuple(last - np.abs(last - place))])
-    return np.stack(near)

@@ -8,7 +8,7 @@ once, filled in for the filters, and left out of the statistics.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 MIN_SIDE = 16  # pixels; smaller images leave no statistics
 _FILL_SIGMA = 3.0  # pixels, reach of the mean that fills gaps
@@ -238,18 +238,7 @@ def _hot_pixels(values, valid, noise_sd):
         rows, columns = np.nonzero((height > least) & valid)
         if len(rows) == 0:
             continue
-        neighbours = np.stack(
-            [
-                sign
-                * away[
-                    _mirrored(rows + i, values.shape[0]),
-                    _mirrored(columns + j, values.shape[1]),
-                ]
-                for i in (-1, 0, 1)
-                for j in (-1, 0, 1)
-                if (i, j) != (0, 0)
-            ]
-        )
+        neighbours = sign * neighbours_of(away, rows, columns)
         here = sign * away[rows, columns]
         # the third, so that two hot pixels side by side are found
         neighbours = np.sort(neighbours, axis=0)[:-2]
@@ -261,6 +250,48 @@ def _hot_pixels(values, valid, noise_sd):
     if hot.sum() > max(3, _HOT_FRACTION * values.size):
         return np.zeros(values.shape, bool)
     return hot
+
+
+def neighbours_of(values, rows, columns):
+    """The eight neighbours of each of some pixels, mirrored at the edges.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (h, w)
+    rows, columns : numpy.ndarray of int, shape (n,)
+
+    Returns
+    -------
+    numpy.ndarray, shape (8, n)
+    """
+    height, width = values.shape
+    offsets = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j]
+    return np.stack(
+        [
+            values[_mirrored(rows + i, height), _mirrored(columns + j, width)]
+            for i, j in offsets
+        ]
+    )
+
+
+def fill_from_nearest(values, gaps):
+    """Fill pixels with the nearest ones that are none of them.
+
+    Parameters
+    ----------
+    values : numpy.ndarray, shape (h, w)
+    gaps : numpy.ndarray of bool, shape (h, w)
+        Not all of them.
+
+    Returns
+    -------
+    numpy.ndarray, shape (h, w)
+        `values` itself where nothing has to be filled.
+    """
+    if not gaps.any():
+        return values
+    nearest = distance_transform_edt(gaps, return_distances=False, return_indices=True)
+    return values[tuple(nearest)]
 
 
 def _mirrored(index, size):

@@ -114,7 +114,6 @@ class CalibrationMixin:
         >>> s.calibrate_noise(show_progressbar=False)
         <NoiseCalibration, title: , dimensions: (4|33)>
         """
-        from hyperspy_stem_enhance.noise.calibration import check_arguments
         from hyperspy_stem_enhance.signals._areas import area_labels
         from hyperspy_stem_enhance.signals.noise_calibration import NoiseCalibration
         from hyperspy_stem_enhance.steps import Calibration
@@ -122,9 +121,9 @@ class CalibrationMixin:
         _checks.check_images(self)
         _checks.check_mode(mode, hrtem=True)
         _checks.check_workers(num_workers)
-        # Whether areas may be given at all comes before what they are
-        check_arguments(mode, method, fast_axis, atom_free)
-        step = Calibration(mode, method, fast_axis, area_labels(atom_free, self))
+        if mode == "HRTEM":  # the step refuses areas for other modes
+            atom_free = area_labels(atom_free, self)
+        step = Calibration(mode, method, fast_axis, atom_free)
         data = map_step(
             step,
             self,

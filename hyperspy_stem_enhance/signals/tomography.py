@@ -109,7 +109,10 @@ class TomographyMixin:
         <Tomogram, title: Simulated tilt series: graded, dimensions: (32|32, 32)>
         """
         from hyperspy_stem_enhance.signals.tomogram import Tomogram
-        from hyperspy_stem_enhance.tomography.reconstruct import reconstruct
+        from hyperspy_stem_enhance.tomography.reconstruct import (
+            check_choices,
+            reconstruct,
+        )
         from hyperspy_stem_enhance.tomography.series import (
             check_options,
             prepare_series,
@@ -117,7 +120,7 @@ class TomographyMixin:
         from hyperspy_stem_enhance.tomography.tilts import find_tilts
 
         _check_series(self)
-        _check_method(method, device)
+        check_choices(method, n_gaussians, regularisation, iterations, device)
         check_options(tilt_axis, thickness, background, align)
         found = find_tilts(self, tilts, tilt_units)
         prepared = prepare_series(
@@ -202,18 +205,6 @@ def _check_series(signal):
             "one axis of tilts; choose one series by `inav`, or average frames of a "
             "tilt with `s.mean(axis)`"
         )
-
-
-def _check_method(method, device):
-    from hyperspy_stem_enhance.tomography.reconstruct import METHODS
-
-    if method not in METHODS:
-        known = ", ".join(map(repr, METHODS))
-        raise ValueError(f"method={method!r} is unknown; use one of {known}")
-    if device != "cpu":
-        from hyperspy_stem_enhance.models import resolve_device
-
-        resolve_device(device)
 
 
 def _volume_axes(signal, prepared, binning):

@@ -26,6 +26,30 @@ def _first_of_row(middle, reach, begin, end):
 
 
 @njit(cache=True, fastmath=True)
+def _row_of_gaussian(height, cross, q, middle, end):
+    """Pixels of a row that a Gaussian meets, its first value, and the next ratio.
+
+    It is height · exp(−½ (cross + q t²)), t from its middle; the ratio of a value to
+    the one before changes by exp(−q) from pixel to pixel.
+    """
+    reach = np.sqrt(max(_REACH - cross, 0.0) / q)
+    first, last = _first_of_row(middle, reach, 0, end)
+    t = first - middle
+    value = height * np.exp(-0.5 * (cross + q * t * t))
+    return first, last, value, np.exp(-q * (t + 0.5))
+
+
+@njit(cache=True, fastmath=True)
+def _outline(q):
+    """Shadow along y of the ellipsoid of an inverse covariance: xx, xz and zz."""
+    return (
+        q[0] - q[4] * q[4] / q[2],
+        q[3] - q[4] * q[5] / q[2],
+        q[1] - q[5] * q[5] / q[2],
+    )
+
+
+@njit(cache=True, fastmath=True)
 def _inverse(s):
     """Inverse of a symmetric 3 × 3 matrix, and its determinant."""
     xx, zz, yy, xz, xy, zy = s
@@ -85,12 +109,9 @@ def project(positions, covariances, denza, cos, sin, middles, views):
             shrink = np.exp(-q)
             for u in range(u_first, u_last):
                 du = u - u0
-                left = _REACH - du * du / uu
-                middle = x0 + ux / uu * du
-                first, last = _first_of_row(middle, np.sqrt(left / q), 0, n_x)
-                t = first - middle
-                value = peak * np.exp(-0.5 * (du * du / uu + q * t * t))
-                ratio = np.exp(-q * (t + 0.5))
+                first, last, value, ratio = _row_of_gaussian(
+                    peak, du * du / uu, q, x0 + ux / uu * du, n_x
+                )
                 for x in range(first, last):
                     views[k, u, x] += value
                     value *= ratio
@@ -127,12 +148,9 @@ def project_backward(
             m0 = mu = mx = muu = mux = mxx = 0.0
             for u in range(u_first, u_last):
                 du = u - u0
-                left = _REACH - du * du / uu
-                middle = x0 + ux / uu * du
-                first, last = _first_of_row(middle, np.sqrt(left / q), 0, n_x)
-                t = first - middle
-                value = np.exp(-0.5 * (du * du / uu + q * t * t))
-                ratio = np.exp(-q * (t + 0.5))
+                first, last, value, ratio = _row_of_gaussian(
+                    1.0, du * du / uu, q, x0 + ux / uu * du, n_x
+                )
                 r0 = r1 = r2 = 0.0
                 dx = first - x0
                 for x in range(first, last):
@@ -188,10 +206,7 @@ def voxelise(positions, covariances, denza, corner, volume):
             z0, y0 = positions[i, 1] - corner[1], positions[i, 2] - corner[2]
             q, _ = _inverse((s[0], s[1], s[2], s[3], s[4], s[5]))
             shrink = np.exp(-q[2])
-            # Shadow along y of the ellipsoid, for the rows that it meets
-            a = q[0] - q[4] * q[4] / q[2]
-            b = q[3] - q[4] * q[5] / q[2]
-            c = q[1] - q[5] * q[5] / q[2]
+            a, b, c = _outline(q)
             x_first, x_last = _first_of_row(x0, reach, low, high)
             for x in range(x_first, x_last):
                 dx = x - x0
@@ -204,12 +219,9 @@ def voxelise(positions, covariances, denza, corner, volume):
                     dz = z - z0
                     flat = a * dx * dx + 2 * b * dx * dz + c * dz * dz
                     y_middle = y0 - (q[4] * dx + q[5] * dz) / q[2]
-                    first, last = _first_of_row(
-                        y_middle, np.sqrt(max(_REACH - flat, 0.0) / q[2]), 0, n_y
+                    first, last, value, ratio = _row_of_gaussian(
+                        denza[i], flat, q[2], y_middle, n_y
                     )
-                    t = first - y_middle
-                    value = denza[i] * np.exp(-0.5 * (flat + q[2] * t * t))
-                    ratio = np.exp(-q[2] * (t + 0.5))
                     for y in range(first, last):
                         volume[x, z, y] += value
                         value *= ratio
@@ -237,9 +249,7 @@ def voxelise_backward(
             continue
         q, _ = _inverse((s[0], s[1], s[2], s[3], s[4], s[5]))
         shrink = np.exp(-q[2])
-        a = q[0] - q[4] * q[4] / q[2]
-        b = q[3] - q[4] * q[5] / q[2]
-        c = q[1] - q[5] * q[5] / q[2]
+        a, b, c = _outline(q)
         m0 = mx = mz = my = mxx = mzz = myy = mxz = mxy = mzy = 0.0
         x_first, x_last = _first_of_row(x0, CUT * np.sqrt(s[0]), 0, n_x)
         for x in range(x_first, x_last):
@@ -253,12 +263,9 @@ def voxelise_backward(
                 dz = z - z0
                 flat = a * dx * dx + 2 * b * dx * dz + c * dz * dz
                 y_middle = y0 - (q[4] * dx + q[5] * dz) / q[2]
-                first, last = _first_of_row(
-                    y_middle, np.sqrt(max(_REACH - flat, 0.0) / q[2]), 0, n_y
+                first, last, value, ratio = _row_of_gaussian(
+                    1.0, flat, q[2], y_middle, n_y
                 )
-                t = first - y_middle
-                value = np.exp(-0.5 * (flat + q[2] * t * t))
-                ratio = np.exp(-q[2] * (t + 0.5))
                 r0 = r1 = r2 = 0.0
                 dy = first - y0
                 for y in range(first, last):

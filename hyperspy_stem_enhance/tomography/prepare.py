@@ -8,6 +8,8 @@ import os
 
 import numpy as np
 
+from ..noise.usable import fill_from_nearest
+
 _HISTOGRAM_BINS = 256
 _MODE_SHARE = 0.1  # of the highest peak: lower ones are ripple
 _DEAD_SHARE = 0.1  # of the median mass: gains differ by some percent, not by that
@@ -142,13 +144,8 @@ def fill_gaps(views):
     gaps = ~np.isfinite(views)
     if not gaps.any():
         return views, 0
-    from scipy.ndimage import distance_transform_edt
-
-    filled = views.copy()
-    for view, gap in zip(filled, gaps, strict=True):
-        if gap.any():
-            _, nearest = distance_transform_edt(gap, return_indices=True)
-            view[gap] = view[tuple(place[gap] for place in nearest)]
+    pairs = zip(views, gaps, strict=True)
+    filled = np.stack([fill_from_nearest(view, gap) for view, gap in pairs])
     return filled, int(gaps.sum())
 
 

@@ -121,8 +121,8 @@ def reconstruct(
     """
     views = np.ascontiguousarray(views, np.float32)
     tilts = np.asarray(tilts, np.float64)
-    _check(views, tilts, method, thickness, device)
-    _check_choices(n_gaussians, regularisation, iterations, method)
+    check_choices(method, n_gaussians, regularisation, iterations, device)
+    _check(views, tilts, thickness)
     thickness = int(thickness or views.shape[1])
     projector = SliceProjector(tilts, views.shape[1], thickness)
     settings = {"method": method, "thickness": thickness, "seed": seed}
@@ -198,11 +198,7 @@ def reconstruct(
     )
 
 
-def _check(views, tilts, method, thickness, device):
-    if method not in METHODS:
-        raise ValueError(f"method is {method!r}. Use one of {', '.join(METHODS)}.")
-    if device != "cpu":
-        raise ValueError(f"device is {device!r}. Only 'cpu' is available.")
+def _check(views, tilts, thickness):
     if views.ndim != 3:
         raise ValueError(
             f"views has the shape {views.shape}. Give views of the shape (n, y, x)."
@@ -225,7 +221,19 @@ def _check(views, tilts, method, thickness, device):
         )
 
 
-def _check_choices(n_gaussians, regularisation, iterations, method):
+def check_choices(method, n_gaussians, regularisation, iterations, device):
+    """Raise ValueError if a choice cannot be used, before there are views.
+
+    Parameters
+    ----------
+    method, n_gaussians, regularisation, iterations, device
+        As of `reconstruct`.
+    """
+    if method not in METHODS:
+        known = ", ".join(map(repr, METHODS))
+        raise ValueError(f"method={method!r} is unknown; use one of {known}.")
+    if device != "cpu":
+        raise ValueError(f"device={device!r} is not available here; use 'cpu'.")
     for name, value in (("n_gaussians", n_gaussians), ("iterations", iterations)):
         if value is not None and not value >= 1:
             raise ValueError(f"{name} is {value}. Give at least 1, or None.")

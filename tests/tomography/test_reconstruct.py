@@ -126,9 +126,9 @@ def test_few_views_without_left_out_ones(views):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "magic"}, "method is 'magic'"),
+        ({"method": "magic"}, "method='magic'"),
         ({"thickness": 0}, "thickness is 0"),
-        ({"device": "cuda"}, "device is 'cuda'"),
+        ({"device": "cuda"}, "device='cuda'"),
         ({"tilts": TILTS[:5]}, "5 angles for 11 views"),
         ({"tilts": np.zeros(11)}, "different angles"),
         ({"n_gaussians": 0}, "n_gaussians is 0"),
