@@ -22,6 +22,7 @@ from .candidates import (
 )
 from .classical import show_columns
 from .confidence import describe_distances, describe_evidence
+from .local_background import local_background
 from .peaks import estimate_width
 from .refine import GaussianFit, render_gaussians
 from .refinement import REFINED_NAMES, refine_positions
@@ -220,12 +221,13 @@ def _find_classically(raw):
 
 def _seen_beside(raw, left, fit, width, strong):
     """Significance in a raw image of columns that the enhanced one has."""
-    noise = measure_noise(left, width, MODEL_ERROR * strong)
+    flat = left - local_background(left, width)
+    noise = measure_noise(flat, width, MODEL_ERROR * strong)
     blurred = measure_blurred_noise(left)
     if blurred.height_sd(width) > _MISFIT * np.median(noise):
         blurred = NO_BLUR
     noise = np.maximum(noise, blurred.height_sd(width))
-    seen = measure_significance(left, fit, width, noise=noise)
+    seen = measure_significance(flat, fit, width, noise=noise)
     if blurred.density:
         wide = np.hypot(width, blurred.blur)
         seen = as_gaussian(seen, measure_skewness(raw, blurred), wide)
@@ -284,6 +286,7 @@ def _seen_in_raw(raw, fit, width, strong):
     crowd = _false_rate(clear / _STRONGER, fit, width, raw) < _FEW
     sure = (clear > _SURE) | (crowd & (fit.height > _TALL * strong))
     left = residual(raw, fit.select(sure))
+    left = left - local_background(left, width)
     noise = np.maximum(measure_noise(left, width, MODEL_ERROR * strong), rows)
     heights = np.where(sure, fit.height, 0.0)
     fit = replace(fit, height=heights)
