@@ -22,12 +22,12 @@ from .candidates import (
 )
 from .classical import show_columns
 from .confidence import describe_distances, describe_evidence
-from .local_background import local_background
 from .peaks import estimate_width
 from .refine import GaussianFit, render_gaussians
 from .refinement import REFINED_NAMES, refine_positions
 from .significance import (
     fill_missing,
+    filter_heights,
     measure_false_rate,
     measure_noise,
     measure_row_noise,
@@ -221,13 +221,13 @@ def _find_classically(raw):
 
 def _seen_beside(raw, left, fit, width, strong):
     """Significance in a raw image of columns that the enhanced one has."""
-    flat = left - local_background(left, width)
-    noise = measure_noise(flat, width, MODEL_ERROR * strong)
+    heights = filter_heights(left, width, above_steps=True)
+    noise = measure_noise(left, width, MODEL_ERROR * strong, heights)
     blurred = measure_blurred_noise(left)
     if blurred.height_sd(width) > _MISFIT * np.median(noise):
         blurred = NO_BLUR
     noise = np.maximum(noise, blurred.height_sd(width))
-    seen = measure_significance(flat, fit, width, noise=noise)
+    seen = measure_significance(left, fit, width, noise=noise, heights=heights)
     if blurred.density:
         wide = np.hypot(width, blurred.blur)
         seen = as_gaussian(seen, measure_skewness(raw, blurred), wide)
@@ -286,11 +286,11 @@ def _seen_in_raw(raw, fit, width, strong):
     crowd = _false_rate(clear / _STRONGER, fit, width, raw) < _FEW
     sure = (clear > _SURE) | (crowd & (fit.height > _TALL * strong))
     left = residual(raw, fit.select(sure))
-    left = left - local_background(left, width)
-    noise = np.maximum(measure_noise(left, width, MODEL_ERROR * strong), rows)
-    heights = np.where(sure, fit.height, 0.0)
-    fit = replace(fit, height=heights)
-    seen = measure_significance(left, fit, width, noise=noise)
+    heights = filter_heights(left, width, above_steps=True)
+    noise = measure_noise(left, width, MODEL_ERROR * strong, heights)
+    noise = np.maximum(noise, rows)
+    fit = replace(fit, height=np.where(sure, fit.height, 0.0))
+    seen = measure_significance(left, fit, width, noise=noise, heights=heights)
     return as_gaussian(seen, skewness, wide)
 
 

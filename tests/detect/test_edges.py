@@ -3,7 +3,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from hyperspy_stem_enhance.detect.columns import detect_columns
-from hyperspy_stem_enhance.detect.local_background import local_background
+from hyperspy_stem_enhance.detect.significance import filter_heights
 from hyperspy_stem_enhance.metrics import score_columns
 from hyperspy_stem_enhance.simulate.render import render_columns
 
@@ -23,25 +23,30 @@ def level_beside(edge, blur=0.0):
 
 
 @pytest.mark.parametrize("edge", ["straight", "oblique"])
-def test_steps_stay_and_columns_go(edge):
-    level = 50 * level_beside(edge, blur=1)
-    centres = [[40, 40], [90, 120], [76, 60]]
+@pytest.mark.parametrize("blur", [0, 1, 4])
+def test_heights_above_steps(edge, blur):
+    level = 50 * level_beside(edge, blur)
+    centres = np.array([[40, 40], [100, 120], [76, 60]])
     columns = render_columns(centres, [10.0] * 3, [WIDTH] * 3, SHAPE)
-    found = local_background(level + columns, WIDTH)
+    heights = filter_heights(level + columns, WIDTH, above_steps=True)
+    alone = filter_heights(columns, WIDTH)
     inner = (slice(16, -16), slice(16, -16))
-    assert np.abs(found - level)[inner].max() < 0.1 * 10
-    assert np.median(np.abs(found - level)) < 1e-6
+    assert np.abs(heights - alone)[inner].max() < 0.15 * 10
+    assert np.abs(filter_heights(level, WIDTH)).max() > 3 * 10
 
 
-def test_noise_is_averaged(rng):
+def test_noise_of_heights_above_steps(rng):
     noise = rng.normal(0, 1, SHAPE)
-    assert local_background(noise, WIDTH).std() < 0.15
+    above, plain = (filter_heights(noise, WIDTH, steps) for steps in (True, False))
+    assert above.std() == pytest.approx(plain.std(), rel=0.05)
 
 
-def test_missing_pixels_and_images_smaller_than_the_medians(rng):
+def test_missing_pixels_and_images_smaller_than_the_medians():
     image = np.full((18, 40), 3.0)
     image[4:8, 5:20] = np.nan
-    np.testing.assert_allclose(local_background(image, 6.0), 3.0)
+    np.testing.assert_allclose(
+        filter_heights(image, 6.0, above_steps=True), 0, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("mode", ["HAADF", "BF", "HRTEM"])
