@@ -286,11 +286,10 @@ def _seen_in_raw(raw, fit, width, strong):
     crowd = _false_rate(clear / _STRONGER, fit, width, raw) < _FEW
     sure = (clear > _SURE) | (crowd & (fit.height > _TALL * strong))
     left = residual(raw, fit.select(sure))
-    heights = filter_heights(left, width, above_steps=True)
-    noise = measure_noise(left, width, MODEL_ERROR * strong, heights)
-    noise = np.maximum(noise, rows)
-    fit = replace(fit, height=np.where(sure, fit.height, 0.0))
-    seen = measure_significance(left, fit, width, noise=noise, heights=heights)
+    noise = np.maximum(measure_noise(left, width, MODEL_ERROR * strong), rows)
+    heights = np.where(sure, fit.height, 0.0)
+    fit = replace(fit, height=heights)
+    seen = measure_significance(left, fit, width, noise=noise)
     return as_gaussian(seen, skewness, wide)
 
 

@@ -31,8 +31,8 @@ def test_heights_above_steps(edge, blur):
     heights = filter_heights(level + columns, WIDTH, above_steps=True)
     alone = filter_heights(columns, WIDTH)
     inner = (slice(16, -16), slice(16, -16))
-    assert np.abs(heights - alone)[inner].max() < 0.15 * 10
-    assert np.abs(filter_heights(level, WIDTH)).max() > 3 * 10
+    assert np.abs(heights - alone)[inner].max() < 0.2 * 10
+    assert np.abs(filter_heights(level, WIDTH)).max() > 10
 
 
 def test_noise_of_heights_above_steps(rng):
