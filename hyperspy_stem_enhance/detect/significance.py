@@ -11,10 +11,10 @@ from scipy.ndimage import (
     correlate1d,
     gaussian_filter,
     map_coordinates,
-    median_filter,
 )
 from scipy.spatial import cKDTree
 
+from ..noise.level import level_with_steps
 from .filters import CosineSpectrum, gaussian_kernel
 
 # The background of a column is the mean weighted by a Gaussian of this many of
@@ -196,10 +196,8 @@ def filter_heights(image, width, above_steps=False):
     widths, which backgrounds of constant slope do not enter. Its noise is
     12 % above that of the best filter, for a known background.
 
-    Steps are what running medians along rows, and of these along columns, leave
-    of the mean of one width: they keep all that is monotone, however steep, and do
-    not see what is narrower than half of their length (Gallagher and Wise, IEEE
-    Trans. Acoust. Speech Signal Process. 29, 1136 (1981)).
+    Steps are what :func:`..noise.level.level_with_steps` finds in the mean of one
+    width.
 
     Examples
     --------
@@ -215,21 +213,11 @@ def filter_heights(image, width, above_steps=False):
     spectrum = CosineSpectrum(image)
     heights = spectrum.filtered(pairs)
     if above_steps:
-        length = 2 * int(_MEDIAN * width / 2) + 1
-        level = _median_of_rows(spectrum.filtered([(near, near)]), length)
-        level = _median_of_rows(level.T, length).T
+        smooth = spectrum.filtered([(near, near)])
+        level = level_with_steps(smooth, _MEDIAN * width)
         wider = np.sqrt(_AROUND**2 - 1) * width
         heights -= (level - gaussian_filter(level, wider)) / _GAIN
     return heights
-
-
-def _median_of_rows(image, length):
-    """Running median along each row, mirrored at its ends."""
-    reach = min(length // 2, image.shape[1] - 1)
-    rows = np.pad(image, ((0, 0), (reach, reach)), mode="reflect")
-    # One line of all rows: SciPy has a fast median of lines
-    medians = median_filter(rows.ravel(), 2 * reach + 1).reshape(rows.shape)
-    return medians[:, reach : reach + image.shape[1]]
 
 
 def measure_false_rate(significance, positions, width, shape):

@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 
+from ..noise.level import level_with_steps
 from .parts import PATCH
 
 _ABOVE = 8.0  # a peak's power over log(number of pixels), in means of the noise
@@ -23,6 +24,8 @@ _TYPICAL_SIGMA = 0.045  # nm: columns and atoms under an aberration-corrected pr
 _FEWEST = 0.02  # pixels with electrons: a lattice to be enlarged has more of them
 _STEPS = 4  # factors are whole powers of 2 ** (1 / 4): a movie keeps its own
 _LIMITS = (1 / 16, 4.0)
+_SECOND = 0.02  # of the power of the first direction, at least
+_LINES = 64  # pixels whose median is the level beside columns
 
 
 def lattice_frequencies(frame):
@@ -49,6 +52,8 @@ def lattice_frequencies(frame):
     on the absolute frequency. A pixel of the spectrum counts where it
     stands above both medians, and a lattice is told by a few peaks that
     hold nearly all of that power and are not the foot of something slow.
+    Where there are none, they are looked for above the level of the image:
+    beside a vacuum edge or a support, whose step holds more power.
 
     Examples
     --------
@@ -58,7 +63,29 @@ def lattice_frequencies(frame):
     >>> [round(frequency, 2) for frequency in lattice_frequencies(rows)]
     [0.09, 0.1]
     """
-    power = _mean_power(np.asarray(frame))
+    frame = np.asarray(frame)
+    frame = frame.reshape((-1, *frame.shape[-2:]))
+    found = _bragg_frequencies(_mean_power(frame))
+    if np.isfinite(found[0]):
+        return found
+    power = _mean_power(np.stack([_flat(image) for image in frame]))
+    return _bragg_frequencies(power, two_directions=True)
+
+
+def _flat(image):
+    """Image above its level, which may have steps that outshine a lattice."""
+    finite = np.isfinite(image)
+    if not finite.any():
+        return image
+    filled = np.where(finite, image, np.median(image[finite])).astype(np.float32)
+    return filled - level_with_steps(filled, _LINES)
+
+
+def _bragg_frequencies(power, two_directions=False):
+    """Typical and finest frequency of the Bragg peaks of a power spectrum.
+
+    NaN where there are none, or, if asked for, none of a second direction.
+    """
     grid = _frequency_grid(power.shape)
     k, tested = grid.k, grid.tested
     noise = np.maximum(
@@ -73,7 +100,7 @@ def lattice_frequencies(frame):
     lone = len(around) >= 3 and around[:_STRONGEST].sum() > 0.7 * excess.sum()
     slow = power[grid.not_mean & (k < 0.6 * frequency)]
     foot = slow.size and slow.max() > 1.5 * power[peak].max()
-    if foot or not lone:
+    if foot or not lone or (two_directions and _are_on_a_line(excess, grid)):
         return np.nan, np.nan
     order = np.argsort(k[peak])
     sums = np.cumsum(excess[peak][order])
@@ -81,9 +108,17 @@ def lattice_frequencies(frame):
     return frequency, float(finest)
 
 
+def _are_on_a_line(excess, grid):
+    """Whether the power of peaks is all along one direction."""
+    ky, kx = grid.axes
+    mixed = (excess * ky * kx).sum()
+    moments = [[(excess * ky**2).sum(), mixed], [mixed, (excess * kx**2).sum()]]
+    least, most = np.linalg.eigvalsh(moments)
+    return least < _SECOND * most
+
+
 def _mean_power(frame):
     """Mean power spectrum of the patches of a frame, without its plane."""
-    frame = frame.reshape((-1, *frame.shape[-2:]))
     sides = [min(size, PATCH) for size in frame.shape[1:]]
     window = np.outer(*(np.hanning(size + 2)[1:-1] for size in sides))
     window = window.astype(np.float32)
@@ -118,6 +153,7 @@ def _frequency_grid(shape):
     ring = np.minimum((k * (n_rings / np.sqrt(0.5))).astype(np.int32), n_rings - 1)
     return SimpleNamespace(
         k=k,
+        axes=(ky, kx),
         tested=tested,
         n_tested=tested.sum(),
         fast=np.abs(ky[:, 0]) > 4 / h,

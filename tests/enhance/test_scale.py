@@ -172,3 +172,13 @@ def test_columns_keep_their_height_when_resampled():
 def test_unknown_scales_are_refused(scale):
     with pytest.raises(ValueError, match="scale="):
         enhance_frames(np.zeros((1, 32, 32)), scale=scale)
+
+
+@pytest.mark.parametrize("turn", [False, True])
+@pytest.mark.parametrize("height", [1, 3, 10])
+def test_a_step_does_not_hide_the_lattice(turn, height):
+    image, _ = draw_lattice(7, 256, 200)
+    expected = lattice_frequency(image)
+    step = height * np.ptp(image) * (np.arange(256) > 170)
+    image += step[:, None] if turn else step
+    assert lattice_frequency(image) == pytest.approx(expected, rel=0.1)
