@@ -166,6 +166,61 @@ class AtomPositions(
                 return single
         return super()._slicer(slices, isNavigation, out)
 
+    def get_current_signal(self, auto_title=True, auto_filename=True, as_numpy=False):
+        """Positions of the image at the indices of the navigation axes.
+
+        Iterating, as in ``zip(s, atoms)``, gives these.
+
+        Parameters
+        ----------
+        auto_title, auto_filename : bool, default True
+            Whether the indices are added to the title, and to the name of
+            the file that the signal came from.
+        as_numpy : bool, default False
+            Without effect; positions are NumPy arrays.
+
+        Returns
+        -------
+        AtomPositions
+            With the navigation shape (1,), as of ``inav``; computed.
+        """
+        indices = self.axes_manager.indices
+        single = self.inav[indices]
+        if single._lazy:
+            single.compute(show_progressbar=False)
+        if auto_title:
+            title = single.metadata.get_item("General.title", default="")
+            single.metadata.set_item("General.title", f"{title} {indices}")
+        if auto_filename and single.tmp_parameters.has_item("filename"):
+            single.tmp_parameters.filename += f"_{indices}"
+        return single
+
+    def transpose(self, signal_axes=None, navigation_axes=None, optimize=False):
+        """Copy with the same axes; positions have no others to exchange.
+
+        Parameters
+        ----------
+        signal_axes : {0}
+            The number of signal axes, of which positions have none.
+        navigation_axes : None
+            Their order stays.
+        optimize : bool, default False
+            Without effect.
+
+        Returns
+        -------
+        AtomPositions or LazyAtomPositions
+
+        Raises
+        ------
+        RuntimeError
+            If it asks for signal axes, or for another order.
+        """
+        # hs.stack asks for this order, which HyperSpy refuses of ragged signals
+        if signal_axes == 0 and navigation_axes is None:
+            return self._deepcopy_with_new_data(self.data)
+        return super().transpose(signal_axes, navigation_axes, optimize)
+
     def save(self, *args, **kwargs):
         """Save as `.hspy` or `.zspy`, as :meth:`BaseSignal.save` does any signal.
 
@@ -173,6 +228,12 @@ class AtomPositions(
         ----------
         *args, **kwargs
             Passed to :meth:`hyperspy.api.signals.BaseSignal.save`.
+
+        Raises
+        ------
+        ValueError
+            If the tables do not have the columns that
+            :attr:`column_names` names.
 
         Notes
         -----
@@ -184,8 +245,21 @@ class AtomPositions(
             computed = self.deepcopy()
             computed.compute()
             return computed.save(*args, **kwargs)
+        self._check_tables()
         self._keep_navigation_axis()
         return super().save(*args, **kwargs)
+
+    def _check_tables(self):
+        """Raise unless each table has the columns that are named."""
+        names = self.column_names
+        for index in np.ndindex(self.data.shape):
+            shape = np.shape(self.data[index])
+            if len(shape) != 2 or shape[1] != len(names):
+                raise ValueError(
+                    f"the table of image {index} has the shape {shape}, expected "
+                    f"(n_atoms, {len(names)}), for the columns {', '.join(names)}. "
+                    "Stack only positions with the same columns: refine all or none."
+                )
 
     @property
     def column_names(self):
