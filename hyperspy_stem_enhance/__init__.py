@@ -34,7 +34,7 @@ _CLASSES = {
     "Tomogram": "tomogram",
 }
 
-_FUNCTIONS = {"to_grey": "_colour"}
+_FUNCTIONS = {"tiff_tags": "_provenance", "to_grey": "_colour"}
 
 __all__ = ["__version__", *_MODULES, *_CLASSES, *_FUNCTIONS]
 

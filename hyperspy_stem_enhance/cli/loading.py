@@ -8,6 +8,7 @@ import numpy as np
 
 from hyperspy_stem_enhance.signals._colour import is_colour, to_grey
 
+from .pictures import load_pictures
 from .plain_hdf5 import load_plain_hdf5
 
 
@@ -112,8 +113,13 @@ def load_signals(path, file_format=None, maps=False):
         options["load_SI_image_stack"] = True
         if not maps:  # spectra take long to decode
             options["select_type"] = "images"
+    elif file_format is None and path.is_file():
+        pictures = load_pictures(path)
+        if pictures is not None:
+            return [pictures.as_lazy()]
     try:
-        loaded = hs.load(path, lazy=True, **options)
+        lazy = stack or not _is_fortran_array(path)
+        loaded = hs.load(path, lazy=lazy, **options)
     except Exception as error:
         several = "multiple file readers" in str(error)
         if several and file_format is not None:
@@ -156,6 +162,13 @@ def is_velox(path):
         return False
 
 
+def _is_fortran_array(path):
+    """Tell whether a file is .npy in Fortran's order, which is misread lazily."""
+    if path.suffix.lower() != ".npy":
+        return False
+    return not np.load(path, mmap_mode="r").flags.c_contiguous
+
+
 def as_images(signal, maps=False):
     """Return a signal as images, or None if it has none.
 
@@ -175,6 +188,10 @@ def as_images(signal, maps=False):
     if isinstance(signal, hs.signals.Signal2D):
         return signal
     axes = signal.axes_manager
+    if axes.signal_dimension > 2 and axes.navigation_dimension == 0:
+        # Of an array without more, such as .npy, the last two axes are the image
+        images = signal.transpose(signal_axes=[0, 1])
+        return images if isinstance(images, hs.signals.Signal2D) else None
     is_map = axes.signal_dimension < 2 and axes.navigation_dimension >= 2
     if not maps or not is_map or signal.data.dtype == object:
         return None

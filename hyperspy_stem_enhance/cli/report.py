@@ -9,6 +9,22 @@ from pathlib import Path
 
 _working_for = threading.local()
 
+# What readers say, and what to do about it
+_REMEDIES = {
+    "imagecodecs": "install it with `pip install 'hyperspy_stem_enhance[formats]'`",
+    "sparse": "install it with `pip install 'hyperspy_stem_enhance[formats]'`",
+    "mmap length is greater": "it is cut off; copy the file again from its source",
+    "not fully written": "copy the file again from its source",
+    "truncated": "copy the file again from its source",
+    "Could not find a backend": (
+        "no reader has this extension: name one with --file-format NAME"
+    ),
+    "Python objects": (
+        "it holds Python objects: save an array of numbers, of shape (..., h, w)"
+    ),
+    "not a TIFF file": "it is of another format than its extension says",
+}
+
 
 def work_for(name):
     """Have warnings of this thread name a source."""
@@ -118,7 +134,9 @@ class Report:
 
     def failed(self, name, cause):
         """Images, or an argument, could not be worked on."""
-        text = " ".join(str(cause).split())
+        said = " ".join(str(cause).split())
+        remedies = {remedy for part, remedy in _REMEDIES.items() if part in said}
+        text = "; ".join([said, *sorted(remedies)])
         if not isinstance(cause, str | ValueError | TypeError | OSError):
             # What readers raise over bytes they do not expect: a bare key, say
             text = (

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..mapping import set_data
+from ..signals._provenance import tiff_tags
 from .files import beside, remove
 
 IMAGE_FORMATS = ("hspy", "zspy", "tif")
@@ -267,7 +268,7 @@ class _TIFFImages:
         if whole:
             signal = self._signal._deepcopy_with_new_data(self._data)
             set_data(signal, self._data)
-            signal.save(self._part, overwrite=True)
+            signal.save(self._part, overwrite=True, extratags=tiff_tags(signal))
         del self._data
 
 

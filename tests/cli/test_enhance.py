@@ -95,6 +95,20 @@ class TestFormats:
         assert image.axes_manager[0].scale == pytest.approx(0.02)
         assert image.axes_manager[0].units == "nm"
 
+    def test_detect_knows_enhanced_files_of_every_format(self, folder, out, make_image):
+        make_image(mode="BF").save(folder / "bf.hspy")
+        tables = []
+        for extension in ("hspy", "tif"):
+            options = ("--mode", "BF", "--scale", "1", "--format", extension)
+            enhanced = out / extension
+            assert run(folder, enhanced, *options, file="bf.hspy") == 0
+            path = str(enhanced / f"bf_enhanced.{extension}")
+            found = ["detect", path, "--mode", "BF", "--out", str(enhanced)]
+            assert main(found) == 0
+            tables.append((enhanced / "bf_enhanced_atoms.csv").read_text())
+        assert tables[0].count("\n") > 5
+        assert tables[0] == tables[1]
+
     def test_tif_of_a_movie(self, folder, out, names):
         assert run(folder, out, "--format", "tif", file="movie.tif") == 0
         assert hs.load(out / "movie_enhanced.tif").data.shape == (2, 96, 96)
