@@ -19,7 +19,7 @@ _REMEDIES = {
     "Could not find a backend": (
         "no reader has this extension: name one with --file-format NAME"
     ),
-    "Python objects": (
+    "Object arrays cannot be loaded": (
         "it holds Python objects: save an array of numbers, of shape (..., h, w)"
     ),
     "not a TIFF file": "it is of another format than its extension says",

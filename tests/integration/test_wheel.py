@@ -84,6 +84,7 @@ def test_metadata(contents):
         "cluster",
         "dev",
         "docs",
+        "formats",
         "parquet",
         "tests",
         "tomography",
