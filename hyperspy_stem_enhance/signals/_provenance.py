@@ -106,5 +106,7 @@ def pixel_size_nm(signal):
             scale, _, _ = axis.convert_to_units("nm", inplace=False)
         except Exception:  # pint has many ways to refuse a unit
             return None
+        if not np.isfinite(scale) or scale == 0:
+            return None
         sizes.append(abs(scale))
     return float(np.sqrt(sizes[0] * sizes[1]))

@@ -53,7 +53,7 @@ def image_axes_dictionary(signal_axes):
     Raises
     ------
     ValueError
-        If an axis is not uniform.
+        If an axis is not uniform, or its calibration is not finite or zero.
     """
     axes = {}
     for key, axis in zip("yx", signal_axes[::-1], strict=True):
@@ -61,6 +61,13 @@ def image_axes_dictionary(signal_axes):
             raise ValueError(
                 f"The {key} axis of image ({axis.name}) is not uniform. Convert it "
                 "with axis.convert_to_uniform_axis() first."
+            )
+        if not np.isfinite([axis.scale, axis.offset]).all() or axis.scale == 0:
+            raise ValueError(
+                f"The {key} axis of image has scale={axis.scale} and "
+                f"offset={axis.offset}, of which no positions can be calculated. "
+                "Correct them; where the pixel size is unknown, "
+                "set axis.scale = 1, axis.offset = 0 and axis.units = ''."
             )
         node = {"scale": axis.scale, "offset": axis.offset, "size": axis.size}
         if isinstance(axis.name, str):

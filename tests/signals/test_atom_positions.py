@@ -208,6 +208,20 @@ def test_refuses_axes_that_are_not_uniform():
         AtomPositions.from_arrays([np.ones((1, 2))], image)
 
 
+@pytest.mark.parametrize("which", ["x", "y"])
+@pytest.mark.parametrize(
+    ("name", "value"), [("scale", 0.0), ("scale", np.nan), ("offset", np.inf)]
+)
+def test_refuses_calibrations_that_are_none(which, name, value):
+    image = make_image(())
+    setattr(image.axes_manager.signal_axes["xy".index(which)], name, value)
+    message = rf"The {which} axis .*{name}={value}.*axis\.scale = 1"
+    with pytest.raises(ValueError, match=message):
+        AtomPositions.from_arrays(make_arrays(()), image=image)
+    with pytest.raises(ValueError, match=message):
+        image.detect_atoms()
+
+
 def test_refuses_plain_numbers():
     with pytest.raises(TypeError, match="from_arrays"):
         AtomPositions(np.ones((3, 2)))

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import hyperspy_stem_enhance as hse
-from hyperspy_stem_enhance.signals._provenance import read_provenance
+from hyperspy_stem_enhance.signals._provenance import pixel_size_nm, read_provenance
 
 
 @pytest.fixture(scope="module")
@@ -43,3 +43,11 @@ def test_raw_images_have_no_record():
     raw = hs.signals.Signal2D(np.zeros((32, 32)))
     assert hse.tiff_tags(raw) == []
     assert read_provenance(raw) == {}
+
+
+@pytest.mark.parametrize("scale", [0.0, np.nan, np.inf])
+def test_pixels_without_a_size(scale):
+    image = hs.signals.Signal2D(np.zeros((32, 32)))
+    for axis in image.axes_manager.signal_axes:
+        axis.scale, axis.units = scale, "nm"
+    assert pixel_size_nm(image) is None
