@@ -1,11 +1,14 @@
 """Fit the confidence of detected columns to simulated images, and show it holds.
 
-    python benchmarks/confidence.py fit [--methods network] [--model NAME]
+    python benchmarks/confidence.py fit [--model NAME]
+    python benchmarks/confidence.py fit --methods classical
     python benchmarks/confidence.py reliability [--methods network] [--model NAME]
 
 `fit` simulates images of every arrangement with random probes (seeds 1 to 20),
-finds candidates with both methods, matches them with the truth, and writes the
-constants of the logistic regression to ``detect/confidence.json`` of the package.
+finds candidates, matches them with the truth, and writes the constants of the
+logistic regression to the registry of the model, for each of its modes: that of the
+package, or of the folder ``HSE_MODELS``. Those of filters alone are written to
+``detect/confidence.json`` of the package.
 `reliability` shows, on a seed that chose nothing, the share of real columns
 against the confidence that they were given.
 """
@@ -31,7 +34,13 @@ from hyperspy_stem_enhance.detect.evidence import (
 )
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import match_columns
-from hyperspy_stem_enhance.models.registry import outputs
+from hyperspy_stem_enhance.models.export import store_constants
+from hyperspy_stem_enhance.models.registry import (
+    constants,
+    list_models,
+    outputs,
+    resolve,
+)
 from hyperspy_stem_enhance.simulate.arrangements import ARRANGEMENTS
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 
@@ -40,14 +49,15 @@ REPORT_SEED = 31415
 SHAPE = (256, 256)
 EDGES = (0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 METHODS = ("network", "classical")
+SCANNED = ("HAADF", "BF")
 # Columns count alike by 0, images by 1; cross-validated on the seeds of the fit
 ALIKE = {"network": 0.5, "classical": 0.0}
 RIDGE = 1e-3  # keeps constants of evidence that says nothing at zero
 
 
-def scenes(seeds, per_seed):
+def scenes(seeds, per_seed, modes=SCANNED):
     """Simulated scenes that go through modes and arrangements in turn."""
-    kinds = list(product(("HAADF", "BF"), ARRANGEMENTS))
+    kinds = list(product(modes, ARRANGEMENTS))
     number = 0
     for seed in seeds:
         for index in range(per_seed):
@@ -113,7 +123,7 @@ def ways(frame, mode, model, methods):
 def fit(model, per_seed, methods):
     """Fit and write the constants."""
     designs, answers, signs = {}, {}, {}
-    for scene, mode in scenes(FIT_SEEDS, per_seed):
+    for scene, mode in scenes(FIT_SEEDS, per_seed, modes_of(model, methods)):
         for method, found, evidence in ways(scene.noisy, mode, model, methods):
             if len(found.fit) == 0:
                 continue
@@ -124,18 +134,31 @@ def fit(model, per_seed, methods):
             if seen.any():
                 designs.setdefault(key, []).append(terms[seen])
                 answers.setdefault(key, []).append(real[seen])
-    path = Path(hyperspy_stem_enhance.detect.__file__).parent / "confidence.json"
-    constants = json.loads(path.read_text()) | {method: {} for method in methods}
+    fitted = {method: {} for method in methods}
     for key, parts in designs.items():
         power = ALIKE[key[0]]
         weights = np.concatenate([np.full(len(p), len(p) ** -power) for p in parts])
         terms, real = np.concatenate(parts), np.concatenate(answers[key])
-        fitted = fit_logistic(terms, real, weights, signs[key])
+        values = fit_logistic(terms, real, weights, signs[key])
         method, names = key
-        constants[method][names] = [round(float(v), 4) for v in fitted]
-        print(method, names, len(real), constants[method][names])
-    path.write_text(json.dumps(constants, indent=1) + "\n")
-    print(f"written to {path}")
+        fitted[method][names] = [round(float(v), 4) for v in values]
+        print(method, names, len(real), fitted[method][names])
+    if fitted.get("network"):
+        print("written to", store_constants("confidence", fitted["network"], model))
+    if fitted.get("classical"):
+        path = Path(hyperspy_stem_enhance.detect.__file__).parent / "confidence.json"
+        path.write_text(json.dumps(fitted["classical"], indent=1) + "\n")
+        print("written to", path)
+
+
+def modes_of(model, methods):
+    """Modes whose images are simulated: those that the network serves."""
+    modes = list_models()[resolve(model)]["modes"] if "network" in methods else SCANNED
+    if "HRTEM" in modes:
+        raise SystemExit(
+            f"--model {model}: scenes are simulated for {' and '.join(SCANNED)} only"
+        )
+    return tuple(modes)
 
 
 def fit_logistic(terms, real, weights, signs):
@@ -165,7 +188,14 @@ def every_candidate(frame, mode, model, method):
     if method == "classical":
         return detect_classically(frame, mode, threshold=0)
     enhanced, dots = run_network(frame, mode, model)
-    return detect_columns(enhanced, frame, mode, threshold=0, probability=dots)
+    return detect_columns(
+        enhanced,
+        frame,
+        mode,
+        threshold=0,
+        probability=dots,
+        constants=constants("confidence", model, mode),
+    )
 
 
 def reliability(model, images, methods):
@@ -197,7 +227,7 @@ def main():
     parser.add_argument("what", choices=("fit", "reliability"))
     parser.add_argument("--model", default="auto")
     parser.add_argument("--per-seed", type=int, default=15, help="images of each seed")
-    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS)
+    parser.add_argument("--methods", nargs="+", default=["network"], choices=METHODS)
     parser.add_argument("--images", type=int, default=150, help="to report on")
     options = parser.parse_args()
     if options.what == "fit":

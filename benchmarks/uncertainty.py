@@ -2,10 +2,11 @@
 
 The constants that join the spreads to an interval of 68 % are fitted by
 quantile regression on simulated images of seeds 1 to 20, every noise kind and
-mode alike.  The coverage is measured on images of seed 27182, which took no
-part, by noise kind, by intensity, and image by image.
+mode alike, and written to the registry of the model: that of the package, or of
+the folder ``HSE_MODELS``.  The coverage is measured on images of seed 27182,
+which took no part, by noise kind, by intensity, and image by image.
 
-    python benchmarks/uncertainty.py [--images 60] [--fit] [--model auto]
+    python benchmarks/uncertainty.py [--images 60] [--fit] [--model NAME]
 """
 
 import argparse
@@ -22,6 +23,7 @@ from hyperspy_stem_enhance.enhance.uncertainty import (
     measure_spreads,
 )
 from hyperspy_stem_enhance.models import registry
+from hyperspy_stem_enhance.models.export import store_constants
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 
 FIT_SEEDS = range(1, 21)
@@ -35,8 +37,9 @@ PIXELS = 3000  # of every image
 
 def measure(seed, indices, model):
     """Spreads, errors and classes of pixels of simulated images."""
+    modes = registry.list_models()[registry.resolve(model)]["modes"]
     for index in indices:
-        kind, mode = KINDS[index % 3], ("HAADF", "BF")[index // 3 % 2]
+        kind, mode = KINDS[index % 3], modes[index // 3 % len(modes)]
         scene = draw_scene(seed, index, (128, 128), mode, kind, probe="random")
         if not scene.clean.any():
             continue
@@ -129,7 +132,6 @@ def main():
     parser.add_argument("--fit", action="store_true")
     parser.add_argument("--model", default="auto")
     arguments = parser.parse_args()
-    constants = (None, None)
     if arguments.fit:
         images = [
             image
@@ -137,10 +139,19 @@ def main():
             for image in measure(seed, range(6), arguments.model)
         ]
         constants = fit(images)
-        print(f"LOG_FACTOR = {constants[0]:.3f}")
-        print(f"EXPONENTS = ({', '.join(f'{e:.3f}' for e in constants[1])})")
+        values = {
+            "log_factor": round(constants[0], 3),
+            "exponents": [round(e, 3) for e in constants[1]],
+        }
+        print(
+            values, "written to", store_constants("interval", values, arguments.model)
+        )
         print(f"\nseeds 1 to 20, {len(images)} images:\n")
         report(images, constants)
+    # The same for all of its modes
+    mode = registry.list_models()[registry.resolve(arguments.model)]["modes"][0]
+    known = registry.constants("interval", arguments.model, mode)
+    constants = known["log_factor"], known["exponents"]
     tested = list(measure(TEST_SEED, range(arguments.images), arguments.model))
     print(f"\nseed {TEST_SEED}, {len(tested)} images:\n")
     report(tested, constants)

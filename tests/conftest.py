@@ -44,7 +44,7 @@ def three_outputs(tmp_path, monkeypatch):
     """
     import torch
 
-    from hyperspy_stem_enhance.models import SFIN, SFIN_FAST, load_model
+    from hyperspy_stem_enhance.models import SFIN, SFIN_FAST, list_models, load_model
     from hyperspy_stem_enhance.models.export import export_weights
 
     known = load_model("sfin-fast")
@@ -59,6 +59,7 @@ def three_outputs(tmp_path, monkeypatch):
         network = SFIN(**architecture)
         network.load_state_dict({**state, **tail})
         card = {"architecture": architecture, "modes": ["HAADF", "BF"]}
+        card["constants"] = list_models()["sfin-fast"]["constants"]
         export_weights(network, model, tmp_path / "models", **card)
     monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
     return "three"
@@ -83,6 +84,7 @@ def small_scgn(tmp_path, monkeypatch):
     torch.manual_seed(0)
     network = build_network(architecture)
     card = {"architecture": architecture, "modes": ["HRTEM"]}
+    card["constants"] = registry.list_models()["scgn-fast"]["constants"]
     export_weights(network, "small-scgn", tmp_path / "models", **card)
     monkeypatch.setenv("HSE_MODELS", str(tmp_path / "models"))
     monkeypatch.setitem(registry._DEFAULTS, "HRTEM", "small-scgn")

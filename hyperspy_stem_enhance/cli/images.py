@@ -60,7 +60,10 @@ class _Enhance:
             remove_echo=options.remove_echo,
         )
         self._detection = options.detect and Detection(
-            options.mode, options.contrast, threshold=options.threshold
+            options.mode,
+            options.contrast,
+            threshold=options.threshold,
+            model=options.model,
         )
         self._neighbours = options.neighbours
         check_formats(options.format, options.table)

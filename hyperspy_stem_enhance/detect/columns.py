@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .confidence import calibrated_confidence
+from .confidence import calibrated_confidence, filter_constants
 from .evidence import find_evidence, find_evidence_classically
 from .support import support_mask
 
@@ -32,6 +32,7 @@ def detect_columns(
     separation=None,
     region=None,
     support="auto",
+    constants=None,
 ):
     """Find the atom columns of an enhanced image.
 
@@ -60,6 +61,10 @@ def detect_columns(
         By default, columns of a support that the image does not show one
         by one are left out where single heavy atoms stand out of it: see
         :func:`.support.support_mask`. "keep" keeps them.
+    constants : dict, optional
+        That the confidence follows from, of the network that enhanced the
+        image: :func:`.models.registry.constants`. By default those of the
+        default model of the mode.
 
     Returns
     -------
@@ -85,7 +90,12 @@ def detect_columns(
     shape = np.shape(enhanced)
     select = Selection.checked(threshold, separation, region, support, shape)
     found, evidence = find_evidence(enhanced, raw, mode, probability)
-    return _table(found, evidence, "network", shape, select)
+    if constants is None:
+        from ..models import registry
+
+        constants = registry.constants("confidence", mode=mode)
+    confidence = _confidence(found, evidence, "network", constants)
+    return _table(found, confidence, shape, select)
 
 
 def detect_classically(
@@ -128,7 +138,8 @@ def detect_classically(
     shape = np.shape(raw)
     select = Selection.checked(threshold, separation, region, support, shape)
     found, evidence = find_evidence_classically(raw, mode)
-    return _table(found, evidence, "classical", shape, select)
+    confidence = _confidence(found, evidence, "classical", filter_constants())
+    return _table(found, confidence, shape, select)
 
 
 @dataclass
@@ -178,11 +189,17 @@ def _within(value, low, high):
         return False
 
 
-def _table(found, evidence, method, shape, select):
+def _confidence(found, evidence, method, constants):
+    """Confidence of candidates, of which there may be none."""
+    if len(found.fit) == 0:
+        return np.empty(0)
+    return calibrated_confidence(evidence, method, constants)
+
+
+def _table(found, confidence, shape, select):
     """Columns that are wanted, as :func:`detect_columns` returns them."""
     if len(found.fit) == 0:
         return np.empty((0, len(COLUMN_NAMES)), dtype=np.float32)
-    confidence = calibrated_confidence(evidence, method)
     keep = confidence >= select.threshold
     if select.support == "auto":
         index = np.flatnonzero(keep)

@@ -1,8 +1,9 @@
 """What share of columns like this one are real: the calibrated confidence.
 
 A logistic regression of what is known of a candidate, fitted to simulated
-images whose truth is known. The constants are in ``confidence.json``, made by
-``python benchmarks/confidence.py fit``.
+images whose truth is known, by ``python benchmarks/confidence.py fit``. The
+constants of a network are in the registry of models, those of filters in
+``confidence.json``.
 """
 
 import json
@@ -101,7 +102,7 @@ def describe_distances(fit, width):
     }
 
 
-def calibrated_confidence(evidence, method):
+def calibrated_confidence(evidence, method, constants):
     """Confidence of candidates from 0 to 1.
 
     Parameters
@@ -110,16 +111,19 @@ def calibrated_confidence(evidence, method):
         From :func:`describe_evidence`.
     method : {"network", "classical"}
         What found the candidates.
+    constants : dict of str to sequence of float
+        Of each set of evidence, its names joined by spaces, those of
+        :func:`design_matrix`: from :func:`.models.registry.constants` or
+        :func:`filter_constants`.
 
     Returns
     -------
     numpy.ndarray of float64, shape (n,)
     """
-    known = _constants()[method]
-    if " ".join(_order(evidence)) not in known:
+    if " ".join(_order(evidence)) not in constants:
         # Constants that were fitted without what only some networks tell
         evidence = {k: v for k, v in evidence.items() if k != "probability"}
-    weights = known[" ".join(_order(evidence))]
+    weights = constants[" ".join(_order(evidence))]
     confidence = expit(design_matrix(evidence)[0] @ weights)
     return np.minimum(confidence, noise_limit(evidence, method))
 
@@ -178,5 +182,12 @@ def _order(evidence):
 
 
 @lru_cache(maxsize=1)
-def _constants():
+def filter_constants():
+    """Constants of columns that filters alone have found.
+
+    Returns
+    -------
+    dict of str to list of float
+        As for :func:`calibrated_confidence`.
+    """
     return json.loads((files(__package__) / "confidence.json").read_text("utf-8"))

@@ -11,7 +11,8 @@ C. F. J. Wu, Ann. Stat. 14, 1261 (1986)).
 Neither spread is an error bar by itself.  They are joined to one by
 constants that were fitted on simulated images whose truth is known, such that
 the interval ``enhanced ± uncertainty`` holds the truth for 68 % of the pixels
-(``benchmarks/uncertainty.py``, which fits and tests them).
+(``benchmarks/uncertainty.py``, which fits and tests them).  Each model has
+constants of its own, in the registry.
 """
 
 from functools import partial
@@ -30,10 +31,6 @@ _MIRRORED = ((0, True), (2, False), (2, True))  # quarters, mirrored or not
 _QUARTER_TURNS = ((1, False), (1, True), (3, False), (3, True))
 _FLOOR = 0.01  # SD of the noise below which no spread is taken for smaller
 
-# Fitted by benchmarks/uncertainty.py on sfin-fast
-LOG_FACTOR = 0.592
-EXPONENTS = (0.450, 0.511, 0.039)
-
 
 def enhance_with_uncertainty(
     frames,
@@ -48,6 +45,7 @@ def enhance_with_uncertainty(
     self_ensemble=False,
     remove_echo=False,
     seed=0,
+    constants=None,
 ):
     """Enhance frames, and tell how far each pixel may be from the truth.
 
@@ -63,6 +61,9 @@ def enhance_with_uncertainty(
         The intervals of other outputs have not been tested.
     seed : int, default 0
         Of the signs that noise is added again with.
+    constants : dict, optional
+        As for `join_spreads`. By default those of the model for the mode:
+        :func:`.models.registry.constants`.
 
     Returns
     -------
@@ -93,6 +94,10 @@ def enhance_with_uncertainty(
     """
     check_output(output)
     check_scale(scale)
+    if constants is None:
+        from ..models import registry
+
+        constants = registry.constants("interval", model, mode)
     frames = np.asarray(frames)
     enhance = partial(enhance_frames, model=model, mode=mode, device=device)
     columns = enhance(frames, scale=scale, pixel_size=pixel_size)
@@ -113,7 +118,7 @@ def enhance_with_uncertainty(
         spreads = measure_spreads(
             frame, own, mode, partial(enhance, scale=factor), seed
         )
-        uncertainty[index] = join_spreads(spreads)
+        uncertainty[index] = join_spreads(spreads, **constants)
     return shown, uncertainty
 
 
@@ -164,17 +169,16 @@ def measure_spreads(frame, columns, mode, enhance, seed=0):
     return dict(zip((*FEATURES, "noise"), spreads, strict=True))
 
 
-def join_spreads(spreads, log_factor=None, exponents=None):
+def join_spreads(spreads, log_factor, exponents):
     """Turn spreads into the half width of an interval of 68 %.
 
     Parameters
     ----------
     spreads : dict of str to numpy.ndarray, shape (...)
         As from `measure_spreads`.
-    log_factor : float, optional
-    exponents : sequence of float, optional
-        Of `FEATURES`; their sum is 1, so that units stay. By default those
-        that were fitted.
+    log_factor : float
+    exponents : sequence of float
+        Of `FEATURES`; their sum is 1, so that units stay.
 
     Returns
     -------
@@ -186,8 +190,6 @@ def join_spreads(spreads, log_factor=None, exponents=None):
     >>> join_spreads(spreads, 0.0, (1, 0, 0))
     np.float32(2.0)
     """
-    log_factor = LOG_FACTOR if log_factor is None else log_factor
-    exponents = EXPONENTS if exponents is None else exponents
     noise = spreads["noise"]
     floor = np.maximum(_FLOOR * noise, np.finfo(np.float32).tiny)
     logarithm = log_factor

@@ -10,7 +10,14 @@ import torch
 
 from ..noise.parameters import MODES
 from .checkpoint import read_checkpoint
-from .registry import _WEIGHTS, _read_registry, models_folder
+from .registry import (
+    _WEIGHTS,
+    CONSTANTS,
+    _read_registry,
+    list_models,
+    models_folder,
+    resolve,
+)
 
 # Where a network trained on this package's simulations loses nothing
 # (benchmarks/scale.py): lattice frequencies in cycles per pixel, and SD of
@@ -165,7 +172,8 @@ def export_weights(network, name, folder, half=True, **card):
     ----------
     network : models.sfin.SFIN
     name : str
-        Name of the model.
+        Name of the model. Constants that were fitted to the same weights
+        by another name are taken along.
     folder : str or pathlib.Path
         Holds ``registry.json``, made where there is none.
     half : bool, default True
@@ -190,16 +198,62 @@ def export_weights(network, name, folder, half=True, **card):
         for key, tensor in network.state_dict().items()
     }
     content = save_safetensors({k: t.contiguous() for k, t in state.items()})
-    registry_file = folder / "registry.json"
-    registry = json.loads(registry_file.read_text()) if registry_file.exists() else {}
-    registry[name] = {
-        "file": f"{name}.safetensors",
-        "sha256": hashlib.sha256(content).hexdigest(),
-        **card,
-    }
+    sha256 = hashlib.sha256(content).hexdigest()
+    entry = {"file": f"{name}.safetensors", "sha256": sha256, **card}
     _write_whole(folder / f"{name}.safetensors", content)
-    _write_whole(registry_file, (json.dumps(registry, indent=1) + "\n").encode())
-    return registry[name]["sha256"]
+    _register(folder, name, entry | _known_constants(sha256))
+    return sha256
+
+
+def store_constants(kind, values, model="auto"):
+    """Write constants that were fitted to a model into its registry.
+
+    Parameters
+    ----------
+    kind : {"confidence", "interval"}
+        As of `registry.constants`.
+    values : dict
+        Of all modes that the model serves.
+    model : str, default "auto"
+
+    Returns
+    -------
+    pathlib.Path
+        The registry.
+
+    Raises
+    ------
+    ValueError
+        If the kind or the model is unknown.
+    """
+    if kind not in CONSTANTS:
+        raise ValueError(
+            f"kind={kind!r} is unknown; use one of {', '.join(map(repr, CONSTANTS))}."
+        )
+    name = resolve(model)
+    entry = list_models()[name]
+    folder = Path(entry.pop("folder"))
+    known = entry.get("constants", {})
+    entry["constants"] = {
+        mode: {**known.get(mode, {}), kind: values} for mode in entry["modes"]
+    }
+    return _register(folder, name, entry)
+
+
+def _register(folder, name, entry):
+    """Write the entry of a model into the registry of a folder."""
+    path = folder / "registry.json"
+    registry = json.loads(path.read_text()) if path.exists() else {}
+    _write_whole(path, (json.dumps(registry | {name: entry}, indent=1) + "\n").encode())
+    return path
+
+
+def _known_constants(sha256):
+    """Constants that were fitted to weights, by whatever name they had then."""
+    for entry in list_models().values():
+        if entry["sha256"] == sha256 and "constants" in entry:
+            return {"constants": entry["constants"]}
+    return {}
 
 
 def _stored_in_half(key, tensor):

@@ -1,7 +1,8 @@
 """Find, verify and load weights: those of the package, and a user's own.
 
 Weights are safetensors files; ``registry.json`` beside them holds for each
-model its architecture, the modes it serves, the ranges it was trained on
+model its architecture, the modes it serves, the ranges it was trained on,
+for each mode the constants that its confidences and intervals follow from,
 and the sha256 of its file, which is checked at every loading.
 """
 
@@ -26,6 +27,11 @@ from .sfin import OUTPUTS
 _WEIGHTS = files("hyperspy_stem_enhance") / "weights"
 _DEFAULTS = {"HRTEM": "scgn-fast"}  # of other modes: _DEFAULT
 _DEFAULT = "sfin-fast"
+# What the constants of a kind make, and the script that fits them
+CONSTANTS = {
+    "confidence": ("the confidence of columns", "benchmarks/confidence.py fit"),
+    "interval": ("the interval of an uncertainty", "benchmarks/uncertainty.py --fit"),
+}
 _loaded = {}
 _lock = threading.Lock()
 
@@ -85,7 +91,7 @@ def list_models():
         For every name: ``folder``, ``architecture``, ``modes``, ``sha256``,
         ``spacing_pixels`` and ``sigma_pixels`` (ranges in training),
         ``best_frequency`` (cycles per pixel) and ``best_sigma_pixels``
-        (outside them frames are resampled), ...
+        (outside them frames are resampled), ``constants`` by mode, ...
 
     Examples
     --------
@@ -195,6 +201,58 @@ def ranges(model="auto"):
         tuple(entry.get(name, (0.0, math.inf)))
         for name in ("best_frequency", "best_sigma_pixels")
     )
+
+
+def constants(kind, model="auto", mode="HAADF"):
+    """Constants that were fitted to what a model gives, for a mode.
+
+    Parameters
+    ----------
+    kind : {"confidence", "interval"}
+        Of the confidence of columns
+        (:func:`.detect.confidence.calibrated_confidence`), or of the
+        interval of an uncertainty (:func:`.enhance.uncertainty.join_spreads`).
+    model : str, default "auto"
+    mode : {"HAADF", "BF", "HRTEM"}, default "HAADF"
+
+    Returns
+    -------
+    dict
+        Those of the default model of the mode, with a warning, where the
+        model has none of its own.
+
+    Raises
+    ------
+    ValueError
+        If the model is unknown or does not serve the mode, or if the
+        default model has no such constants either.
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance.models import registry
+    >>> sorted(registry.constants("interval", "sfin-fast"))
+    ['exponents', 'log_factor']
+    """
+    name, default = resolve(model, mode), resolve("auto", mode)
+    for of in (name, default):
+        own = _registry()[of].get("constants", {}).get(mode, {})
+        if kind in own:
+            break
+    else:
+        of = None
+    if of == name:
+        return deepcopy(own[kind])
+    what, script = CONSTANTS[kind]
+    message = (
+        f"{what} is not calibrated for model={name!r} and mode={mode!r}: the model has "
+        f"no such constants of its own"
+    )
+    remedy = f"fit them by `python {script} --model {name}` in a clone of the package"
+    if of is None:
+        raise ValueError(f"{message}; {remedy}.")
+    # Told where it is, so that Python shows it once and not at every call
+    warnings.warn(f"{message}, those of {default!r} are used; {remedy}.", stacklevel=1)
+    return deepcopy(own[kind])
 
 
 def takes_eight_bit(model="auto"):

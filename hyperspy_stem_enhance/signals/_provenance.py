@@ -5,6 +5,7 @@ package in a tag of their own, as text in JSON.
 """
 
 import json
+import warnings
 
 import numpy as np
 
@@ -33,6 +34,36 @@ def read_provenance(signal):
         if name in known:
             return known[name]
     return {}
+
+
+def confidence_constants(signal):
+    """Constants of the confidence of columns in images that were enhanced.
+
+    Parameters
+    ----------
+    signal : hyperspy.api.signals.BaseSignal
+
+    Returns
+    -------
+    dict or None
+        Those of the model that is recorded, with a warning where it is not
+        known here; None where no model is.
+    """
+    record = read_provenance(signal)
+    model, mode = record.get("model"), record.get("mode", "HAADF")
+    if model is None:
+        return None
+    from hyperspy_stem_enhance.models import registry
+
+    if model in registry.list_models():
+        return registry.constants("confidence", model, mode)
+    warnings.warn(
+        f"the images were enhanced with model={model!r}, which is not among those "
+        "known here: the confidence of columns is not calibrated for it, the constants "
+        "of the default model are used; put the model into the folder HSE_MODELS.",
+        stacklevel=1,
+    )
+    return registry.constants("confidence", mode=mode)
 
 
 def tiff_tags(signal):

@@ -11,6 +11,7 @@ from hyperspy.docstrings.signal import (
 from hyperspy_stem_enhance.mapping import map_step, set_data
 from hyperspy_stem_enhance.signals import _checks
 from hyperspy_stem_enhance.signals._provenance import (
+    confidence_constants,
     pixel_size_nm,
     read_provenance,
     write_provenance,
@@ -481,7 +482,11 @@ def enhance_and_detect(signal, enhancement, detection, neighbours=0):
     source = averaged_signal(signal, neighbours)
     if read_provenance(signal):  # enhanced already: columns are bright in it
         detection = replace(
-            detection, mode="HAADF", contrast="bright", refuse_constant=False
+            detection,
+            mode="HAADF",
+            contrast="bright",
+            refuse_constant=False,
+            constants=confidence_constants(signal) or detection.constants,
         )
         tables = map_step(EnhancedDetection(detection), source, lazy_output=True)
         images = map_step(enhancement, source, lazy_output=True)

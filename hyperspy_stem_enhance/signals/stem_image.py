@@ -16,7 +16,11 @@ from hyperspy.signals import LazySignal2D, Signal2D
 
 from hyperspy_stem_enhance.mapping import map_step
 from hyperspy_stem_enhance.signals import _checks, _interactive
-from hyperspy_stem_enhance.signals._provenance import pixel_size_nm, read_provenance
+from hyperspy_stem_enhance.signals._provenance import (
+    confidence_constants,
+    pixel_size_nm,
+    read_provenance,
+)
 from hyperspy_stem_enhance.signals.calibration import CalibrationMixin
 from hyperspy_stem_enhance.signals.enhancement import EnhancementMixin
 from hyperspy_stem_enhance.signals.tomography import TomographyMixin
@@ -158,6 +162,8 @@ class STEMImageMixin(CalibrationMixin, EnhancementMixin, TomographyMixin):
             region=region_mask(roi, self),
             support=support,
             refuse_constant=bool(enhance),
+            model=model if enhance else "auto",
+            constants=None if enhance else confidence_constants(self),
         )
         if method == "network" and enhance:
             enhancement = Enhancement(

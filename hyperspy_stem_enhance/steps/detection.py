@@ -31,6 +31,11 @@ class Detection(Step):
     refuse_constant : bool, default True
         Whether a frame of one single value counts as a bad frame; in an
         enhanced one there may be nothing.
+    model : str, default "auto"
+        The network that the frames are enhanced with.
+    constants : dict, optional
+        That the confidence follows from. By default those of the model for
+        the mode: :func:`.models.registry.constants`.
 
     Raises
     ------
@@ -55,6 +60,8 @@ class Detection(Step):
     region: np.ndarray | None = field(default=None, repr=False)
     support: str = "auto"
     refuse_constant: bool = True
+    model: str = "auto"
+    constants: dict | None = field(default=None, repr=False)
     outputs = (Table(len(columns.COLUMN_NAMES)),)
     works_in_parts = True
 
@@ -68,6 +75,11 @@ class Detection(Step):
         columns.Selection.checked(
             self.threshold, self.separation, self.region, self.support
         )
+        if self.method == "network" and self.constants is None:
+            from ..models import registry
+
+            constants = registry.constants("confidence", self.model, self.mode)
+            object.__setattr__(self, "constants", constants)
 
     def __call__(self, raw, enhanced=None, probability=None):
         """Find the columns of frames.
@@ -97,6 +109,7 @@ class Detection(Step):
             raw = invert_contrast(raw)
         if self.method == "classical":
             return [columns.detect_classically(frame, **settings) for frame in raw]
+        settings["constants"] = self.constants
         none = [None] * len(enhanced)
         return [
             columns.detect_columns(image, frame, probability=own, **settings)

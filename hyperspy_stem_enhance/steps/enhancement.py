@@ -2,7 +2,7 @@
 
 import logging
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -205,16 +205,22 @@ class EnhancementWithUncertainty(Enhancement):
 
     Parameters are those of `Enhancement`; see
     :func:`.enhance.uncertainty.enhance_with_uncertainty`.
+    `constants` are by default those of the model.
     """
 
+    constants: dict | None = field(default=None, repr=False, compare=False)
     outputs = (Image(), Image())
     works_in_parts = False  # the network sees each frame in several orientations
 
     def __post_init__(self):
         from ..enhance.uncertainty import check_output
+        from ..models import registry
 
         super().__post_init__()
         check_output(self.output)
+        if self.constants is None:
+            constants = registry.constants("interval", self.model, self.mode)
+            object.__setattr__(self, "constants", constants)
 
     def __call__(self, frames):
         """Pairs of the enhanced frame and its uncertainty, each (h, w)."""
@@ -232,6 +238,7 @@ class EnhancementWithUncertainty(Enhancement):
                 pixel_size=self.pixel_size,
                 self_ensemble=self.self_ensemble,
                 remove_echo=self.remove_echo,
+                constants=self.constants,
             )
         return list(zip(*both, strict=True))
 

@@ -5,9 +5,11 @@ from hyperspy_stem_enhance.detect.confidence import (
     calibrated_confidence,
     describe_evidence,
     design_matrix,
+    filter_constants,
 )
 from hyperspy_stem_enhance.detect.evidence import _rate_in_lattices
 from hyperspy_stem_enhance.detect.refine import GaussianFit, fit_gaussians
+from hyperspy_stem_enhance.models import registry
 
 SHAPE = (80, 100)
 POINTS = np.array([[20.0, 20], [20, 60], [60, 20], [60, 60], [62, 63]])
@@ -40,12 +42,14 @@ def test_evidence_in_its_units(fit):
 
 @pytest.mark.parametrize("method", ["network", "classical"])
 def test_more_evidence_is_more_confidence(fit, method):
+    network = registry.constants("confidence")
+    constants = network if method == "network" else filter_constants()
     confidence = []
     for rate in (10.0, 0.8, 0.01, 1e-5):
         rates = np.full(5, rate)
         enhanced = rates if method == "network" else None
         evidence = describe_evidence(fit, 2.0, 1.0, rates, enhanced)
-        confidence.append(calibrated_confidence(evidence, method)[0])
+        confidence.append(calibrated_confidence(evidence, method, constants)[0])
     assert confidence == sorted(confidence)
     assert confidence[0] == 0
     # What noise explains is not believed, whatever it looks like
@@ -58,7 +62,9 @@ def test_networks_with_and_without_dots(fit):
     for raw in (None, rates):
         for dots in (None, np.full(5, 0.8)):
             evidence = describe_evidence(fit, 2.0, 1.0, raw, rates, dots)
-            confidence = calibrated_confidence(evidence, "network")
+            confidence = calibrated_confidence(
+                evidence, "network", registry.constants("confidence")
+            )
             assert np.all((confidence > 0) & (confidence < 1))
 
 

@@ -15,7 +15,8 @@ from hyperspy_stem_enhance.models import (
     resolve_device,
     weights_sha256,
 )
-from hyperspy_stem_enhance.models.export import export_weights
+from hyperspy_stem_enhance.models.architectures import build_network
+from hyperspy_stem_enhance.models.export import export_weights, store_constants
 from hyperspy_stem_enhance.train.loop import train
 
 ARCHITECTURE = {"width": 8, "n_blocks": 1, "downscale": 2}
@@ -152,3 +153,66 @@ class TestOwnModels:
         (folder / "registry.json").write_text("{")
         with pytest.raises(ValueError, match="not a registry"):
             list_models()
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """Name of a small model of a user's, beside those of the package."""
+    folder = tmp_path / "models"
+    monkeypatch.setenv("HSE_MODELS", str(folder))
+    torch.manual_seed(0)
+    card = {"architecture": ARCHITECTURE, "modes": ["HAADF", "BF"]}
+    export_weights(SFIN(**ARCHITECTURE).eval(), "own", folder, half=False, **card)
+    return "own"
+
+
+@pytest.mark.parametrize("name", ["sfin-fast", "scgn-fast"])
+def test_every_model_that_ships_is_calibrated(name, recwarn):
+    for mode in registry.list_models()[name]["modes"]:
+        confidence = registry.constants("confidence", name, mode)
+        assert "raw enhanced probability misfit height apart spacing" in confidence
+        if mode != "HRTEM":  # enhance_scgn gives no intervals
+            interval = registry.constants("interval", name, mode)
+            assert sum(interval["exponents"]) == pytest.approx(1, abs=2e-3)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("kind", ["confidence", "interval"])
+def test_a_model_without_constants_says_so(own, kind):
+    with pytest.warns(UserWarning, match=rf"model='{own}'.*--model {own}"):
+        found = registry.constants(kind, own)
+    assert found == registry.constants(kind, "sfin-fast")
+
+
+def test_constants_are_stored_with_a_model(own, recwarn):
+    values = {"log_factor": 0.5, "exponents": [0.2, 0.3, 0.5]}
+    before = registry.list_models()[own]
+    path = store_constants("interval", values, own)
+    assert path == registry.models_folder() / "registry.json"
+    assert registry.constants("interval", own, "BF") == values
+    store_constants("confidence", {"enhanced": [1.0]}, own)
+    assert registry.constants("interval", own) == values
+    assert registry.constants("confidence", own) == {"enhanced": [1.0]}
+    after = registry.list_models()[own]
+    assert {k: v for k, v in after.items() if k != "constants"} == before
+    assert not recwarn.list
+
+
+def test_constants_follow_the_weights_to_another_name(own, tmp_path):
+    values = {"log_factor": 0.5, "exponents": [0.2, 0.3, 0.5]}
+    store_constants("interval", values, own)
+    network, entry = load_model(own), registry.list_models()[own]
+    card = {"architecture": entry["architecture"], "modes": entry["modes"]}
+    export_weights(network, "renamed", tmp_path / "shipped", half=False, **card)
+    written = json.loads((tmp_path / "shipped" / "registry.json").read_text())
+    assert written["renamed"]["constants"]["BF"]["interval"] == values
+    torch.manual_seed(1)
+    other = build_network(entry["architecture"])
+    export_weights(other, "other", tmp_path / "shipped", half=False, **card)
+    written = json.loads((tmp_path / "shipped" / "registry.json").read_text())
+    assert "constants" not in written["other"]
+
+
+def test_constants_of_no_kind_are_refused():
+    with pytest.raises(ValueError, match=r"kind='interval2'.*'confidence'"):
+        store_constants("interval2", {}, "sfin-fast")
