@@ -14,6 +14,7 @@ from .checks import ImageChecks, check_pixels, runs_along_columns
 from .hrtem import estimate_hrtem
 from .paper import estimate_paper
 from .parameters import check_mode, parameter_names
+from .reasons import NaNReason, Reason
 from .record import record_names, to_record
 from .result import CalibrationResult, empty_result
 from .unbiased import estimate_unbiased
@@ -213,7 +214,8 @@ def _calibrate(image, mode, method, fast_axis, atom_free, curves):
     pixels = usable_pixels(image)
     _check_range(image, pixels)
     if pixels.scale == 0:
-        return empty_result(mode, f"the image is constant ({pixels.offset:g})")
+        text = f"the image is constant ({pixels.offset:g})"
+        return empty_result(mode, Reason(text, NaNReason.CONSTANT))
     if mode == "HRTEM":
         result = estimate_hrtem(image, pixels, labels, curves)
     else:

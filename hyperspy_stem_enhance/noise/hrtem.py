@@ -19,6 +19,7 @@ from .gain import NoiseLevels, measure_levels
 from .laws import NoiseLaw, fit_pointwise_law
 from .paper import HISTOGRAM_EDGES, MIN_USABLE
 from .parameters import HRTEMNoiseParameters, parameter_names
+from .reasons import NaNReason, Reason
 from .result import empty_result
 from .structure import split_bands
 from .tiles import choose_tiles, stack_bands
@@ -61,9 +62,10 @@ def estimate_hrtem(image, pixels, labels=None, curves=True):
     flat, bands, usable = _split(pixels, columns.offsets)
     n = int(usable.sum())
     if n < MIN_USABLE:
-        reason = (
+        reason = Reason(
             f"only {n} pixels are away from gaps, clipped areas and edges, "
-            f"{MIN_USABLE} are needed"
+            f"{MIN_USABLE} are needed",
+            NaNReason.TOO_FEW_PIXELS,
         )
         return replace(empty_result("HRTEM", reason), checks=ImageChecks(**checks))
     zero = -pixels.offset / pixels.scale
@@ -143,13 +145,17 @@ def _in_areas(pixels, labels, zero):
     if found is None:
         nothing = NoiseLaw(*[np.nan] * 4)
         none = np.zeros(0)
-        reason = "the areas without atoms hold too few usable pixels"
+        reason = Reason(
+            "the areas without atoms hold too few usable pixels",
+            NaNReason.TOO_FEW_PIXELS,
+        )
         return _Measured(nothing, np.nan, np.nan, none, none, reason=reason)
     reason, sd, error = None, np.nan, np.nan
     if np.isnan(found.column_variance):
-        reason = (
+        reason = Reason(
             f"the areas without atoms cover {found.n_columns} columns of the image, "
-            "too few for the SD of their offsets"
+            "too few for the SD of their offsets",
+            NaNReason.TOO_FEW_IMAGE_COLUMNS,
         )
     else:
         sd = np.sqrt(max(found.column_variance, 0))
@@ -198,9 +204,10 @@ def _collect(measured, bands, usable):
         unknown = noise if np.isnan(law.slope) else noise[:1]
         reasons |= dict.fromkeys(unknown, measured.reason)
     if law.slope_error > max(_SLOPE_ERROR, _RELATIVE_ERROR * abs(law.slope)):
-        reason = (
+        reason = Reason(
             f"the intensity varies too little over the image: the slope is "
-            f"{law.slope:.2g} with a standard error of {law.slope_error:.2g}"
+            f"{law.slope:.2g} with a standard error of {law.slope_error:.2g}",
+            NaNReason.NO_VARIATION,
         )
         reasons |= dict.fromkeys(("pointwise_slope", "pointwise_intercept"), reason)
     unknown = dict.fromkeys(reasons, np.nan)

@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d, sobel
 
 from .curves import binned_sd, fit_line
 from .parameters import NoiseParameters
+from .reasons import NaNReason, Reason
 from .result import CalibrationResult, empty_result
 from .tukey import fit_tukey_lambda
 
@@ -56,8 +57,9 @@ def estimate_paper(pixels, mode):
     usable = pixels.usable
     n = int(usable.sum())
     if n < MIN_USABLE:
-        reason = (
-            f"only {n} usable pixels (finite, not clipped), {MIN_USABLE} are needed"
+        reason = Reason(
+            f"only {n} usable pixels (finite, not clipped), {MIN_USABLE} are needed",
+            NaNReason.TOO_FEW_PIXELS,
         )
         return _without_noise(extremes, low, high, reason, mode)
     intensity = blurred[usable]
@@ -113,16 +115,20 @@ def _scan_line(curve, gradient, reasons):
     slope, intercept = fit_line(curve)
     low = curve.centres <= np.median(gradient)
     if not low.any():
-        reason = f"only {len(curve.centres)} bins of gradient hold enough pixels"
+        reason = Reason(
+            f"only {len(curve.centres)} bins of gradient hold enough pixels",
+            NaNReason.TOO_FEW_BINS,
+        )
         reasons["scan_slope"] = reasons["scan_intercept"] = reason
         return np.nan, np.nan
     level = np.sqrt(np.average(curve.sd[low] ** 2, weights=curve.counts[low]))
     # noise of this level alone makes gradients with this 95th percentile
     ratio = np.quantile(gradient, 0.95) / max(1.56 * level, 1e-30)
     if not np.isfinite(slope) or ratio < _MIN_RANGE:
-        reasons["scan_slope"] = (
+        reasons["scan_slope"] = Reason(
             f"the gradients of the image are {ratio:.1f} times those that its noise "
-            f"makes, {_MIN_RANGE:g} times are needed"
+            f"makes, {_MIN_RANGE:g} times are needed",
+            NaNReason.NO_VARIATION,
         )
         return np.nan, float(level)
     return slope, intercept
@@ -137,9 +143,10 @@ def _pointwise_line(curve, intensity, noise, scan_line, reasons):
     ratio = spread / max(3.3 * left, 1e-30)
     if not np.isfinite(slope) or ratio < _MIN_RANGE:
         for name in ("pointwise_slope", "pointwise_intercept"):
-            reasons[name] = (
+            reasons[name] = Reason(
                 f"the intensity varies {ratio:.1f} times as much as noise makes it "
-                f"vary, {_MIN_RANGE:g} times are needed"
+                f"vary, {_MIN_RANGE:g} times are needed",
+                NaNReason.NO_VARIATION,
             )
         return np.nan, np.nan
     return slope, intercept

@@ -13,6 +13,7 @@ import numpy as np
 from .checks import ImageChecks
 from .gain import LEVEL_NAMES, NoiseLevels
 from .parameters import parameter_class, parameter_names
+from .reasons import NaNReason, Reason
 from .result import empty_result
 
 _CHECK_NAMES = tuple(field.name for field in fields(ImageChecks))
@@ -46,24 +47,22 @@ def record_names(mode="HAADF"):
 
 RECORD_NAMES = record_names()  # of scanned images
 
-# Words by which a reason is known, and what is said for it; 0 is no reason.
-_REASONS = (
-    (("constant",), "the image is constant"),
-    (("pixels are", "usable pixels"), "too few pixels for statistics"),
-    (("varies", "vary", "gradients of"), "{what} varies too little over the image"),
-    (
-        ("too small a part",),
-        "pointwise noise is too small a part of the noise from pixel to pixel",
+_TEXTS = {
+    NaNReason.CONSTANT: "the image is constant",
+    NaNReason.TOO_FEW_PIXELS: "too few pixels for statistics",
+    NaNReason.NO_VARIATION: "{what} varies too little over the image",
+    NaNReason.SMALL_SHARE: (
+        "pointwise noise is too small a part of the noise from pixel to pixel"
     ),
-    (("no column",), "no column stands out of background and noise"),
-    (("bins of",), "too few values of {what} hold enough pixels"),
-    (
-        ("columns of the image",),
-        "the areas without atoms cover too few columns of the image",
+    NaNReason.NO_COLUMN: "no column stands out of background and noise",
+    NaNReason.TOO_FEW_BINS: "too few values of {what} hold enough pixels",
+    NaNReason.TOO_FEW_IMAGE_COLUMNS: (
+        "the areas without atoms cover too few columns of the image"
     ),
-)
-_OTHER = 15
-_OTHER_TEXT = "not identified; noise.calibrate_image tells the reason"
+    NaNReason.OTHER: "not identified; noise.calibrate_image tells the reason",
+}
+_KINDS = frozenset(NaNReason)
+_BITS = 4  # of a reason among those of a row; 0 is no reason
 _NO_FRAME = "the image could not be used: constant, or without a finite pixel"
 
 
@@ -79,8 +78,11 @@ def to_record(result):
     numpy.ndarray of float64, shape (len(record_names(result.mode)),)
     """
     names = parameter_names(result.mode)
-    codes = [_code(result.reasons.get(name)) for name in names]
-    packed = sum(code << 4 * i for i, code in enumerate(codes))
+    packed = sum(
+        _kind(result.reasons[name]) << _BITS * i
+        for i, name in enumerate(names)
+        if result.reasons.get(name)
+    )
     return np.array(
         [
             *result.parameters.to_tuple(),
@@ -141,13 +143,9 @@ def from_record(row, mode="HAADF"):
     return replace(result, reasons=_read_reasons(result, row[-1]))
 
 
-def _code(reason):
-    if not reason:
-        return 0
-    for code, (words, _) in enumerate(_REASONS, 1):
-        if any(word in reason for word in words):
-            return code
-    return _OTHER
+def _kind(reason):
+    """Kind of a reason; one that was put in words elsewhere has none."""
+    return getattr(reason, "kind", NaNReason.OTHER)
 
 
 def _read_reasons(result, packed):
@@ -157,14 +155,14 @@ def _read_reasons(result, packed):
     for i, name in enumerate(parameter_names(result.mode)):
         if np.isfinite(getattr(result.parameters, name)):
             continue
-        code = packed >> 4 * i & 15
-        text = _REASONS[code - 1][1] if 0 < code <= len(_REASONS) else _OTHER_TEXT
+        code = packed >> _BITS * i & (1 << _BITS) - 1
+        kind = NaNReason(code) if code in _KINDS else NaNReason.OTHER
         what = "the gradient" if name.startswith("scan") else "the intensity"
-        text = text.format(what=what)
+        text = _TEXTS[kind].format(what=what)
         error = getattr(result.standard_errors, f"{name.split('_')[0]}_slope", np.nan)
-        if "varies" in text and np.isfinite(error):
+        if kind is NaNReason.NO_VARIATION and np.isfinite(error):
             text += f" (standard error of the slope {error:.2g})"
-        reasons[name] = text
+        reasons[name] = Reason(text, kind)
     return reasons
 
 

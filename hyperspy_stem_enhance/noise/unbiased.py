@@ -19,6 +19,7 @@ from .gain import measure_levels
 from .laws import fit_pointwise_law, fit_scan_law
 from .paper import HISTOGRAM_EDGES, MIN_USABLE
 from .parameters import PARAMETER_NAMES, NoiseParameters
+from .reasons import NaNReason, Reason
 from .result import empty_result
 from .structure import split_bands
 from .tiles import choose_tiles, stack_bands
@@ -75,9 +76,10 @@ def estimate_unbiased(pixels, mode, curves=True):
     usable = np.concatenate([_away_from_gaps(pixels.usable[tile]) for tile in tiles])
     n = int(usable.sum())
     if n < MIN_USABLE:
-        reason = (
+        reason = Reason(
             f"only {n} pixels are away from gaps, clipped areas and edges, "
-            f"{MIN_USABLE} are needed"
+            f"{MIN_USABLE} are needed",
+            NaNReason.TOO_FEW_PIXELS,
         )
         result = empty_result(mode, reason)
         return _with_background(result, background)
@@ -216,16 +218,18 @@ def _collect(scan, pointwise, shape):
         errors[f"{term}_intercept"] = law.intercept_error
         if law.slope_error <= max(_SLOPE_ERROR, _RELATIVE_ERROR * abs(law.slope)):
             continue
-        reasons[f"{term}_slope"] = (
+        reasons[f"{term}_slope"] = Reason(
             f"the {what} varies too little over the image: the slope is "
-            f"{law.slope:.2g} with a standard error of {law.slope_error:.2g}"
+            f"{law.slope:.2g} with a standard error of {law.slope_error:.2g}",
+            NaNReason.NO_VARIATION,
         )
     # without gradients the level of the scan noise is known all the same
     if "pointwise_slope" in reasons:
         reasons["pointwise_intercept"] = reasons["pointwise_slope"]
     if shape.share < _SMALLEST_SHARE:
-        reasons["pointwise_lambda"] = (
-            "pointwise noise is too small a part of the noise from pixel to pixel"
+        reasons["pointwise_lambda"] = Reason(
+            "pointwise noise is too small a part of the noise from pixel to pixel",
+            NaNReason.SMALL_SHARE,
         )
     values |= dict.fromkeys(reasons, np.nan)
     unknown = dict.fromkeys(PARAMETER_NAMES, np.nan)
@@ -259,7 +263,9 @@ def _with_background(result, found):
         if np.isnan(getattr(parameters, name))
     }
     if found.n_columns == 0:
-        reasons["atom_brightness"] = "no column stands out of background and noise"
+        reasons["atom_brightness"] = Reason(
+            "no column stands out of background and noise", NaNReason.NO_COLUMN
+        )
     errors = replace(errors, **dict.fromkeys(reasons, np.nan))
     return replace(
         result, parameters=parameters, standard_errors=errors, reasons=reasons

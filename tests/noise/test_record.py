@@ -1,3 +1,4 @@
+import pickle
 from dataclasses import astuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from hyperspy_stem_enhance.noise import (
     calibrate_image,
     calibrate_records,
 )
+from hyperspy_stem_enhance.noise.reasons import NaNReason
 from hyperspy_stem_enhance.noise.record import RECORD_NAMES, from_record, to_record
 
 
@@ -66,3 +68,34 @@ def test_mean_of_rows_is_no_error(rng):
     for name, text in found.reasons.items():
         assert np.isnan(getattr(found.parameters, name))
         assert text
+
+
+def test_reasons_of_files_from_before_they_were_an_enum():
+    """What older versions wrote: four bits of each parameter, and their words."""
+    row = np.full(len(RECORD_NAMES), np.nan)
+    row[RECORD_NAMES.index("background_min")] = 1.0  # the frame was used
+    row[RECORD_NAMES.index("scan_slope_error")] = 0.5
+    row[-1] = 0xF6432105 & ~0xF0
+    reasons = from_record(row).reasons
+    assert reasons["atom_brightness"] == "no column stands out of background and noise"
+    assert reasons["background_max"] == "the image is constant"
+    assert reasons["scan_slope"] == "too few pixels for statistics"
+    assert reasons["scan_intercept"].startswith("the gradient varies too little")
+    assert reasons["pointwise_slope"].startswith("pointwise noise is too small a part")
+    assert reasons["pointwise_intercept"] == (
+        "too few values of the intensity hold enough pixels"
+    )
+    assert reasons["pointwise_lambda"].startswith("not identified")
+    kinds = [reasons[name].kind for name in PARAMETER_NAMES if name in reasons]
+    assert kinds == [5, 1, 2, 3, 4, 6, 15]
+
+
+@pytest.mark.parametrize("method", ["unbiased", "paper"])
+def test_reasons_know_their_kind_after_copies(rng, method):
+    for image in images(rng).values():
+        result = calibrate_image(image, method=method)
+        copied = pickle.loads(pickle.dumps(result))
+        found = from_record(to_record(copied))
+        for name, reason in result.reasons.items():
+            assert reason.kind is copied.reasons[name].kind is found.reasons[name].kind
+            assert reason.kind is not NaNReason.OTHER
