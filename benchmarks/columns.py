@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
+from hyperspy_stem_enhance import simulate
 from hyperspy_stem_enhance.simulate.approximation import approximate_appearance
 from hyperspy_stem_enhance.simulate.column_fit import sum_gaussians
-from hyperspy_stem_enhance.simulate.column_table import TABLE
 from hyperspy_stem_enhance.simulate.crystals import tabulated_crystals
 from hyperspy_stem_enhance.simulate.multislice import CONDITIONS, simulate_image
 
@@ -70,7 +70,8 @@ def main():
     parser.add_argument("names", nargs="*", default=NAMES)
     parser.add_argument("--cache", type=Path, default=CACHE)
     options = parser.parse_args()
-    structures = json.loads(TABLE.read_text("utf-8"))["structures"]
+    table = Path(simulate.__file__).parent / "structures.json"
+    structures = json.loads(table.read_text("utf-8"))["structures"]
     print("| structure | mode | table | approximation |")
     print("|---|---|---|---|")
     for name, mode, image in multislice_images(options.names, options.cache):

@@ -16,13 +16,13 @@ import argparse
 from itertools import count
 
 import numpy as np
-
-from hyperspy_stem_enhance.benchmark.classical import (
+from paper_tables.classical import (
     FILTERS,
     assisted,
     best_candidate,
 )
-from hyperspy_stem_enhance.benchmark.tables import reference
+from paper_tables.stem import reference
+
 from hyperspy_stem_enhance.enhance.run import enhance_frames
 from hyperspy_stem_enhance.metrics import psnr, ssim
 from hyperspy_stem_enhance.simulate.scene import draw_scene

@@ -28,13 +28,13 @@ from itertools import count, pairwise
 
 import numpy as np
 from confidence import EDGES, every_candidate, real_ones
-
-from hyperspy_stem_enhance.benchmark.classical import (
+from paper_tables.classical import (
     FILTERS,
     assisted,
     best_candidate,
 )
-from hyperspy_stem_enhance.benchmark.spots import bright_image, score_spots
+from paper_tables.spots import bright_image, score_spots
+
 from hyperspy_stem_enhance.detect.columns import detect_columns
 from hyperspy_stem_enhance.detect.refinement import refine_positions
 from hyperspy_stem_enhance.enhance.run import enhance_frames

@@ -25,9 +25,9 @@ from pathlib import Path
 import h5py
 import hyperspy.api as hs
 import numpy as np
+from paper_tables.classical import FILTERS
 from scipy.ndimage import gaussian_filter
 
-from hyperspy_stem_enhance.benchmark.classical import FILTERS
 from hyperspy_stem_enhance.detect.columns import detect_columns
 from hyperspy_stem_enhance.detect.refinement import refine_positions
 from hyperspy_stem_enhance.enhance.run import enhance_frames

@@ -32,7 +32,6 @@ def make_parser():
     reconstruct.add_parser(commands)
     _add_simulate(commands)
     _add_train(commands)
-    _add_benchmark(commands)
     return parser
 
 
@@ -381,79 +380,6 @@ def _add_train(commands):
         help="multiplies the batch of 8 frames of 128 x 128 (default: %(default)s)",
     )
     train.add_argument(
-        "--workers",
-        type=int,
-        default=1,
-        help="processes that simulate images (default: %(default)s)",
-    )
-
-
-def _add_benchmark(commands):
-    benchmark = _add(
-        commands,
-        "benchmark",
-        "benchmark",
-        "Train the networks of a paper's tables alike, measure them and "
-        "classical filters on simulated images, and write the tables; started "
-        "again, it goes on where it stopped. Needs no HyperSpy.",
-    )
-    benchmark.set_defaults(function="run_benchmark_command")
-    benchmark.add_argument("--out", required=True, metavar="FOLDER", help="its folder")
-    benchmark.add_argument(
-        "--mode",
-        choices=("STEM", "HRTEM"),
-        default="STEM",
-        help="tables of the SFIN paper, or of the SCGN paper (default: %(default)s)",
-    )
-    benchmark.add_argument(
-        "--images",
-        type=int,
-        default=100,
-        metavar="N",
-        help="test images per mode (default: %(default)s)",
-    )
-    benchmark.add_argument(
-        "--steps",
-        type=int,
-        help="length of every training (default: as many images as in the paper, 62500 "
-        "steps, or 12500 for HRTEM)",
-    )
-    benchmark.add_argument(
-        "--size",
-        choices=("paper", "small"),
-        default="paper",
-        help="networks as published, or small enough for a processor (default: "
-        "%(default)s)",
-    )
-    benchmark.add_argument(
-        "--noise",
-        choices=("published", "scanning", "low-dose", "mixed"),
-        default="published",
-        help="in training and test (default: %(default)s)",
-    )
-    benchmark.add_argument(
-        "--side",
-        type=int,
-        default=256,
-        metavar="PIXELS",
-        help="of the test images (default: %(default)s)",
-    )
-    benchmark.add_argument(
-        "--minutes", type=float, help="stop training before, to be resumed later"
-    )
-    benchmark.add_argument(
-        "--seed", type=int, default=11, help="of the trainings (default: %(default)s)"
-    )
-    benchmark.add_argument(
-        "--device", default="auto", help="as for enhance (default: %(default)s)"
-    )
-    benchmark.add_argument(
-        "--batch-factor",
-        type=int,
-        default=1,
-        help="multiplies the batch of 8 frames of 128 x 128 (default: %(default)s)",
-    )
-    benchmark.add_argument(
         "--workers",
         type=int,
         default=1,

@@ -1,17 +1,38 @@
 """Networks by the dictionary that a training and a registry keep of them."""
 
-from .comparison import FCN, SeparateSFIN, SpatialSFIN, UNet
 from .scgn import SCGN
 from .sfin import SFIN
 
-NETWORKS = {
-    "sfin": SFIN,
-    "scgn": SCGN,
-    "sfin-separate": SeparateSFIN,
-    "sfin-spatial": SpatialSFIN,
-    "fcn": FCN,
-    "unet": UNet,
-}
+NETWORKS = {"sfin": SFIN, "scgn": SCGN}
+
+
+def register_network(name, network):
+    """Let a network of one's own be trained, registered and loaded by name.
+
+    To be called in every process that uses the name, before it does.
+
+    Parameters
+    ----------
+    name : str
+        As the architecture of a training and of a registry has it.
+    network : type
+        A ``torch.nn.Module`` with attributes ``downscale``, ``n_inputs``
+        and ``n_outputs``, and an argument ``n_outputs``.
+
+    Raises
+    ------
+    ValueError
+        If another network has the name.
+
+    Examples
+    --------
+    >>> from hyperspy_stem_enhance.models.sfin import SFIN
+    >>> register_network("sfin", SFIN)  # it is already
+    """
+    if NETWORKS.setdefault(name, network) is not network:
+        raise ValueError(
+            f"name={name!r} is that of {NETWORKS[name].__name__}; choose another."
+        )
 
 
 def build_network(architecture):
@@ -36,7 +57,7 @@ def build_network(architecture):
 
     Examples
     --------
-    >>> build_network({"name": "unet", "n_outputs": 3}).n_outputs
+    >>> build_network({"name": "scgn", "n_outputs": 3}).n_outputs
     3
     """
     arguments = dict(architecture)

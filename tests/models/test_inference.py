@@ -65,11 +65,11 @@ def test_trained_module_and_input_are_left_alone(name):
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("name", ["sfin", "scgn", "unet"])
+@pytest.mark.parametrize("name", ["sfin", "scgn"])
 @pytest.mark.parametrize("outputs", [[0], [2], [0, 2], [2, 0, 1]])
 def test_outputs_that_are_asked_for_are_those_of_all(name, outputs):
-    architecture = {} if name == "unet" else {"width": 8, "n_blocks": 1, "downscale": 2}
-    network = make_network(name=name, n_outputs=3, **architecture)
+    architecture = {"name": name, "width": 8, "n_blocks": 1, "downscale": 2}
+    network = make_network(**architecture, n_outputs=3)
     x = torch.randn(2, 1, 32, 48)
     form = inference_form(network)
     with torch.inference_mode():
@@ -89,12 +89,6 @@ def test_large_batches_go_through_in_parts(monkeypatch):
         found = form(x)
     assert seen == [5, 2, 2, 1]
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
-
-
-def test_other_networks_are_run_as_they_are():
-    network = build_network({"name": "unet", "width": 4})
-    assert inference_form(network) is network
-    assert not network.training
 
 
 def test_networks_are_run_in_this_form():

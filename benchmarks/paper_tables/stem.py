@@ -15,11 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import __version__
-from ..enhance.normalise import normalise_frame
-from ..metrics import psnr, ssim
-from ..simulate.scene import draw_scene
-from ..simulate.structures import HELD_OUT_STRUCTURES
+from hyperspy_stem_enhance import __version__
+from hyperspy_stem_enhance.enhance.normalise import normalise_frame
+from hyperspy_stem_enhance.metrics import psnr, ssim
+from hyperspy_stem_enhance.simulate.scene import draw_scene
+from hyperspy_stem_enhance.simulate.structures import HELD_OUT_STRUCTURES
+
 from .classical import FILTERS, assisted, best_candidate
 from .report import write_report
 
@@ -171,7 +172,7 @@ def check_settings(settings, sizes=None):
         Sizes of networks that there are; by default `SIZES`.
     """
     sizes = SIZES if sizes is None else sizes
-    from ..simulate.scene import check_noise
+    from hyperspy_stem_enhance.simulate.scene import check_noise
 
     for name in ("n_images", "n_steps", "batch_factor"):
         if getattr(settings, name) < 1:
@@ -232,7 +233,7 @@ def _measure_filter(folder, settings, name, report):
 
 
 def _measure_shipped(folder, settings, report):
-    from ..enhance.run import enhance_frames
+    from hyperspy_stem_enhance.enhance.run import enhance_frames
 
     def measure(scene, mode):
         found = enhance_frames(scene.noisy[None], mode=mode, device="cpu")[0]
@@ -332,7 +333,7 @@ def train_row(folder, settings, name, architecture, options, report, modes=_MODE
     training : dict or None
         What the report tells of it.
     """
-    from ..train.loop import averaged_network, train
+    from hyperspy_stem_enhance.train.loop import averaged_network, train
 
     run = folder / "trainings" / _file_name(name)
     step, minutes = _progress(run)

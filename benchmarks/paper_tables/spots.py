@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..imaging import invert_contrast
-from ..metrics import psnr, ssim
+from hyperspy_stem_enhance.imaging import invert_contrast
+from hyperspy_stem_enhance.metrics import psnr, ssim
 
 _WHITE = 255.0
 _HALF = 127.5  # threshold of the spots in the SCGN paper

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
-
-from hyperspy_stem_enhance.benchmark.classical import (
+from paper_tables.classical import (
     FILTERS,
     assisted,
     best_candidate,
     filter_spectrum,
 )
+
 from hyperspy_stem_enhance.metrics import psnr
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 from scipy.signal import wiener
 
-from ..metrics import psnr
+from hyperspy_stem_enhance.metrics import psnr
 
 _BACKGROUND_WIDTHS = (6, 9, 13, 20, 30, 45)  # SD of the Gaussian, pixels
 _BUTTERWORTH_ORDER = 4

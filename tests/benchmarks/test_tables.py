@@ -5,10 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from paper_tables import BenchmarkSettings, run_benchmark, stem
+from paper_tables.report import table_lines, write_report
 
-from hyperspy_stem_enhance.benchmark import BenchmarkSettings, run_benchmark, tables
-from hyperspy_stem_enhance.benchmark.report import table_lines, write_report
-from hyperspy_stem_enhance.cli import main
 from hyperspy_stem_enhance.simulate.structures import HELD_OUT_STRUCTURES
 from hyperspy_stem_enhance.train import stream
 
@@ -22,9 +21,9 @@ def _tiny(monkeypatch):
         "U-Net": {"name": "unet", "width": 4},
         "SFIN": {"width": 4, "n_blocks": 1, "downscale": 2},
     }
-    monkeypatch.setitem(tables.SIZES, "tiny", networks)
-    few = {name: tables.FILTERS[name] for name in ("Gaussian", "Wiener")}
-    monkeypatch.setattr(tables, "FILTERS", few)
+    monkeypatch.setitem(stem.SIZES, "tiny", networks)
+    few = {name: stem.FILTERS[name] for name in ("Gaussian", "Wiener")}
+    monkeypatch.setattr(stem, "FILTERS", few)
 
 
 def run(folder, settings=TINY, **options):
@@ -68,9 +67,9 @@ def test_it_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert any("stopped at step 0" in line for line in lines)
     complete, _ = run(tmp_path)
     # Nothing is measured or trained again
-    monkeypatch.setattr(tables, "draw_scene", tables.draw_scene)
+    monkeypatch.setattr(stem, "draw_scene", stem.draw_scene)
     for name in ("_score", "normalise_frame"):
-        monkeypatch.setattr(tables, name, None)
+        monkeypatch.setattr(stem, name, None)
     again, _ = run(tmp_path)
     assert again["rows"] == complete["rows"]
     with pytest.raises(ValueError, match="other settings"):
@@ -86,9 +85,7 @@ def test_a_line_that_was_cut_off_is_measured_again(tmp_path):
 
 
 def test_test_images_are_of_structures_held_out():
-    for _, scene in tables.held_out_scenes(
-        BenchmarkSettings(n_images=5, side=64), "BF"
-    ):
+    for _, scene in stem.held_out_scenes(BenchmarkSettings(n_images=5, side=64), "BF"):
         names = scene.recipe.structure.split(" | ")
         assert all(name in HELD_OUT_STRUCTURES for name in names if name)
         assert scene.clean.any()
@@ -121,16 +118,17 @@ def test_tables_hold_the_rows_they_are_named_after(tmp_path):
     )
 
 
-def test_command_passes_its_arguments_on(tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(tables.SIZES, "small", tables.SIZES["tiny"])
+def test_command_passes_its_arguments_on(tmp_path, monkeypatch, capsys, make_tables):
+    monkeypatch.setitem(stem.SIZES, "small", stem.SIZES["tiny"])
     arguments = ["--images", "1", "--steps", "1", "--size", "small", "--side", "64"]
     arguments += ["--workers", "0", "--device", "cpu", "--seed", "3"]
-    assert main(["benchmark", "--out", str(tmp_path), *arguments]) == 0
+    make_tables(["--out", str(tmp_path), *arguments])
     assert "tables.md" in capsys.readouterr().out
     kept = json.loads((tmp_path / "settings.json").read_text())
     assert kept["n_steps"] == 1
     assert kept["seed"] == 3
-    assert main(["benchmark", "--out", str(tmp_path), "--images", "0"]) == 1
+    with pytest.raises(ValueError, match="n_images=0"):
+        make_tables(["--out", str(tmp_path / "none"), "--images", "0"])
 
 
 @pytest.mark.parametrize(

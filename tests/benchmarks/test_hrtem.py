@@ -5,10 +5,9 @@ import json
 
 import numpy as np
 import pytest
+from paper_tables import BenchmarkSettings, hrtem, stem
+from paper_tables.spots import bright_image, score_spots
 
-from hyperspy_stem_enhance.benchmark import BenchmarkSettings, hrtem, tables
-from hyperspy_stem_enhance.benchmark.spots import bright_image, score_spots
-from hyperspy_stem_enhance.cli import main
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 from hyperspy_stem_enhance.train import stream
 
@@ -64,7 +63,7 @@ def test_it_stops_in_time_and_keeps_its_settings(tmp_path):
     with pytest.raises(ValueError, match="other settings"):
         run(tmp_path, BenchmarkSettings(n_images=3, n_steps=2, size="small"))
     with pytest.raises(ValueError, match="other settings"):
-        tables.run_benchmark(tmp_path, TINY)
+        stem.run_benchmark(tmp_path, TINY)
 
 
 def test_noise_of_one_mode_alone_is_refused(tmp_path):
@@ -74,10 +73,10 @@ def test_noise_of_one_mode_alone_is_refused(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*autocast")
-def test_command(tmp_path, capsys):
+def test_command(tmp_path, capsys, make_tables):
     arguments = ["--mode", "HRTEM", "--images", "1", "--steps", "1", "--side", "64"]
     arguments += ["--size", "small", "--workers", "0", "--device", "cpu"]
-    assert main(["benchmark", "--out", str(tmp_path), *arguments]) == 0
+    make_tables(["--out", str(tmp_path), *arguments])
     assert "tables.md" in capsys.readouterr().out
     assert "# Tables of the SCGN paper" in (tmp_path / "tables.md").read_text()
 

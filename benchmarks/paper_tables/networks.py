@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from .sfin import SFIN, SpectralTransform
+from hyperspy_stem_enhance.models.architectures import register_network
+from hyperspy_stem_enhance.models.sfin import SFIN, SpectralTransform
 
 
 def _convolutions(inputs, outputs, n, slope=0.0, dilations=None):
@@ -55,7 +56,7 @@ class UNet(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from hyperspy_stem_enhance.models.comparison import UNet
+    >>> from paper_tables.networks import UNet
     >>> UNet(width=8)(torch.zeros(1, 1, 32, 32)).shape
     torch.Size([1, 1, 32, 32])
     """
@@ -125,7 +126,7 @@ class FCN(nn.Module):
     Examples
     --------
     >>> import torch
-    >>> from hyperspy_stem_enhance.models.comparison import FCN
+    >>> from paper_tables.networks import FCN
     >>> FCN()(torch.zeros(1, 1, 32, 32)).shape
     torch.Size([1, 1, 32, 32])
     """
@@ -177,7 +178,7 @@ class SpatialSFIN(SFIN):
 
     Examples
     --------
-    >>> from hyperspy_stem_enhance.models.comparison import SpatialSFIN
+    >>> from paper_tables.networks import SpatialSFIN
     >>> network = SpatialSFIN(width=8, n_blocks=1)
     """
 
@@ -198,7 +199,7 @@ class SeparateSFIN(SFIN):
 
     Examples
     --------
-    >>> from hyperspy_stem_enhance.models.comparison import SeparateSFIN
+    >>> from paper_tables.networks import SeparateSFIN
     >>> network = SeparateSFIN(width=8, n_blocks=1)
     """
 
@@ -236,3 +237,14 @@ class _Separate(nn.Module):
     def forward(self, x):
         local, spectral = x.chunk(2, dim=1)
         return torch.cat([self.local(local), self.spectral(spectral)], 1)
+
+
+NETWORKS = {
+    "sfin-separate": SeparateSFIN,
+    "sfin-spatial": SpatialSFIN,
+    "fcn": FCN,
+    "unet": UNet,
+}
+
+for _name, _network in NETWORKS.items():
+    register_network(_name, _network)

@@ -1,9 +1,9 @@
 import json
 
+import column_table
 import numpy as np
 import pytest
 
-from hyperspy_stem_enhance.simulate import column_table
 from hyperspy_stem_enhance.simulate.column_fit import sum_gaussians
 from hyperspy_stem_enhance.simulate.crystals import tabulated_crystals
 from hyperspy_stem_enhance.simulate.projection import project

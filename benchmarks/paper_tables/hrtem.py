@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ..enhance.normalise import normalise_frame
-from ..simulate.scene import check_noise
-from . import tables
+from hyperspy_stem_enhance.enhance.normalise import normalise_frame
+from hyperspy_stem_enhance.simulate.scene import check_noise
+
+from . import stem
 from .classical import FILTERS, assisted, best_candidate
 from .published import PUBLISHED_SCGN
 from .report import describe_trainings, write_tables
 from .spots import bright_image, score_spots
-from .tables import (
+from .stem import (
     agree_on_settings,
     check_settings,
     describe_machine,
@@ -35,7 +36,7 @@ SIZES = {
         **{name: rows[name] for name in ("U-Net", "SFIN")},
         "SCGN": {"name": "scgn", **rows["SFIN"]},
     }
-    for size, rows in tables.SIZES.items()
+    for size, rows in stem.SIZES.items()
 }
 """Architectures by the name of their row, as for the tables of the SFIN paper."""
 
@@ -77,7 +78,7 @@ def run_hrtem_benchmark(
 
     Examples
     --------
-    >>> from hyperspy_stem_enhance.benchmark import BenchmarkSettings
+    >>> from paper_tables import BenchmarkSettings
     >>> settings = BenchmarkSettings(n_images=10, n_steps=500, size="small")
     >>> run_hrtem_benchmark("benchmark", settings)  # doctest: +SKIP
     """

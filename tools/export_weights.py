@@ -1,6 +1,6 @@
 """Make a training's averaged weights a model of the package, with its card.
 
-    python training/export.py RUN [--name sfin-fast] [--figures TABLE.md ...]
+    python tools/export_weights.py RUN [--name sfin-fast] [--figures TABLE.md ...]
 
 RUN is the folder of a training.  Tables printed by the benchmarks are put
 into the card as they are.

@@ -2,10 +2,15 @@
 
 import pytest
 import torch
+from paper_tables.networks import FCN, SeparateSFIN, UNet
 
 from hyperspy_stem_enhance.models import install_model, load_model
-from hyperspy_stem_enhance.models.architectures import NETWORKS, build_network
-from hyperspy_stem_enhance.models.comparison import FCN, SeparateSFIN, UNet
+from hyperspy_stem_enhance.models.architectures import (
+    NETWORKS,
+    build_network,
+    register_network,
+)
+from hyperspy_stem_enhance.models.inference import inference_form, run_outputs
 from hyperspy_stem_enhance.train import stream
 from hyperspy_stem_enhance.train.loop import averaged_network, train
 
@@ -86,3 +91,18 @@ def test_any_network_trains_resumes_and_is_used_by_name(name, tmp_path, monkeypa
 def test_unknown_architectures_are_named(architecture, message):
     with pytest.raises(ValueError, match=message):
         build_network(architecture)
+
+
+def test_they_are_run_as_they_are():
+    network = build_network({"name": "unet", "width": 4, "n_outputs": 3})
+    assert inference_form(network) is network
+    assert not network.training
+    x = torch.randn(2, 1, 32, 48)
+    with torch.inference_mode():
+        expected, found = network(x)[:, [2, 0]], run_outputs(network, x, [2, 0])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_a_name_belongs_to_one_network():
+    with pytest.raises(ValueError, match=r"name='unet'.*UNet"):
+        register_network("unet", FCN)

@@ -1,6 +1,6 @@
 """Make the table of columns that `structures.STRUCTURES` is read from.
 
-``python -m hyperspy_stem_enhance.simulate.column_table`` projects every
+``python tools/column_table.py`` projects every
 crystal of `crystals`, simulates it by multislice in both modes, fits a
 Gaussian to each column, averages over columns that symmetry makes equal and
 writes the table into the package.  It takes about a quarter of an hour of one
@@ -17,12 +17,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .column_fit import fit_columns
-from .crystals import tabulated_crystals
-from .multislice import CONDITIONS, import_abtem, simulate_image
-from .projection import alike_columns, project
+from hyperspy_stem_enhance import simulate
+from hyperspy_stem_enhance.simulate.column_fit import fit_columns
+from hyperspy_stem_enhance.simulate.crystals import tabulated_crystals
+from hyperspy_stem_enhance.simulate.multislice import (
+    CONDITIONS,
+    import_abtem,
+    simulate_image,
+)
+from hyperspy_stem_enhance.simulate.projection import alike_columns, project
 
-TABLE = Path(__file__).parent / "structures.json"
+TABLE = Path(simulate.__file__).parent / "structures.json"
 _MANY = 10  # columns; so many average over each other's thermal motion
 _FEW_CONFIGURATIONS = 2
 
@@ -172,7 +177,7 @@ def _json(value):
 def main(arguments=None):
     """Run the command; its options are in ``--help``."""
     parser = argparse.ArgumentParser(
-        prog="python -m hyperspy_stem_enhance.simulate.column_table",
+        prog="python tools/column_table.py",
         description="Heights and widths of atomic columns by multislice (abTEM).",
     )
     parser.add_argument("--out", type=Path, default=TABLE, help="JSON file")
