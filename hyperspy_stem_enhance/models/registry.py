@@ -234,25 +234,25 @@ def constants(kind, model="auto", mode="HAADF"):
     ['exponents', 'log_factor']
     """
     name, default = resolve(model, mode), resolve("auto", mode)
-    for of in (name, default):
-        own = _registry()[of].get("constants", {}).get(mode, {})
-        if kind in own:
-            break
-    else:
-        of = None
-    if of == name:
-        return deepcopy(own[kind])
+    own = _own_constants(kind, name, mode)
+    if own is not None:
+        return own
     what, script = CONSTANTS[kind]
     message = (
         f"{what} is not calibrated for model={name!r} and mode={mode!r}: the model has "
-        f"no such constants of its own"
+        "no such constants of its own"
     )
     remedy = f"fit them by `python {script} --model {name}` in a clone of the package"
-    if of is None:
+    others = _own_constants(kind, default, mode)
+    if others is None:
         raise ValueError(f"{message}; {remedy}.")
     # Told where it is, so that Python shows it once and not at every call
     warnings.warn(f"{message}, those of {default!r} are used; {remedy}.", stacklevel=1)
-    return deepcopy(own[kind])
+    return others
+
+
+def _own_constants(kind, name, mode):
+    return deepcopy(_registry()[name].get("constants", {}).get(mode, {}).get(kind))
 
 
 def takes_eight_bit(model="auto"):

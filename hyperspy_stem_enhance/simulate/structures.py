@@ -1,7 +1,7 @@
 """Projected structures: where columns stand and how each of them looks.
 
 Each structure is the two-dimensional unit cell seen along a zone axis.
-Those of `STRUCTURES` lie in a table beside this file, which `column_table`
+Those of `STRUCTURES` lie in a table beside this file, which ``tools/column_table.py``
 makes out of `crystals` by multislice; reading it takes neither ase nor abTEM.
 """
 

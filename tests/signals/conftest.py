@@ -49,6 +49,8 @@ def fake_network(monkeypatch):
     from hyperspy_stem_enhance.enhance import run
     from hyperspy_stem_enhance.models import registry
 
+    constants = {kind: registry.constants(kind) for kind in registry.CONSTANTS}
+    monkeypatch.setattr(registry, "constants", lambda kind, *args, **_: constants[kind])
     monkeypatch.setattr(registry, "resolve", lambda *args: "fake")
     monkeypatch.setattr(registry, "weights_sha256", lambda name: "0" * 64)
     monkeypatch.setattr(registry, "load_for_use", lambda *args: None)
