@@ -4,7 +4,8 @@
     python benchmarks/confidence.py fit --methods classical
     python benchmarks/confidence.py reliability [--methods network] [--model NAME]
 
-`fit` simulates images of every arrangement with random probes (seeds 1 to 20),
+`fit` simulates images of every arrangement with random probes (seeds 1 to 20), and
+of dense lattices with strong lobes and fringes,
 finds candidates, matches them with the truth, and writes the constants of the
 logistic regression to the registry of the model, for each of its modes: that of the
 package, or of the folder ``HSE_MODELS``. Those of filters alone are written to
@@ -15,8 +16,9 @@ against the confidence that they were given.
 
 import argparse
 import json
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 from scipy.optimize import minimize
@@ -41,7 +43,9 @@ from hyperspy_stem_enhance.models.registry import (
     outputs,
     resolve,
 )
+from hyperspy_stem_enhance.simulate import Probe
 from hyperspy_stem_enhance.simulate.arrangements import ARRANGEMENTS
+from hyperspy_stem_enhance.simulate.render import render_columns
 from hyperspy_stem_enhance.simulate.scene import draw_scene
 
 FIT_SEEDS = range(1, 21)
@@ -50,6 +54,13 @@ SHAPE = (256, 256)
 EDGES = (0, 0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 METHODS = ("network", "classical")
 SCANNED = ("HAADF", "BF")
+# Two vectors in units of the nearest distance of equal columns, and the places in a
+# cell: of three, four and six neighbours
+LATTICES = (
+    (((1, 0), (0.5, 0.866)), ((0, 0), (1 / 3, 1 / 3))),
+    (((1, 0), (0, 1)), ((0, 0), (0.5, 0.5))),
+    (((1, 0), (0.5, 0.866)), ((0, 0),)),
+)
 # Columns count alike by 0, images by 1; cross-validated on the seeds of the fit
 ALIKE = {"network": 0.5, "classical": 0.0}
 RIDGE = 1e-3  # keeps constants of evidence that says nothing at zero
@@ -74,6 +85,62 @@ def scenes(seeds, per_seed, modes=SCANNED):
                 ),
                 mode,
             )
+
+
+def bridges(seeds, modes=SCANNED):
+    """Dense lattices with strong lobes, and fringes: what is bright without a column.
+
+    Few of the other scenes have them, where they pass for columns all over a frame.
+    """
+    rows, columns = np.indices(SHAPE)
+    for seed in seeds:
+        for index, vectors in enumerate((*LATTICES, None)):
+            rng = np.random.default_rng([seed, index, 73])
+            mode = modes[(seed + index) % len(modes)]
+            sigma, turn = rng.uniform(2.2, 5), rng.uniform(0, np.pi)
+            spacing = sigma * rng.uniform(4.2, 8)
+            truth = np.zeros((0, 4))
+            if vectors is None:
+                along = rows * np.cos(turn) + columns * np.sin(turn)
+                seen = 0.5 + 0.5 * np.cos(2 * np.pi * along / spacing)
+            else:
+                truth = draw_lattice(vectors, spacing, turn, rng.uniform(0.2, 1))
+                truth = np.column_stack([truth, np.full(len(truth), sigma)])
+                ideal = render_columns(truth[:, :2], truth[:, 2], truth[:, 3], SHAPE)
+                seen = draw_lobes(rng).apply(ideal, sigma)
+            contrast, dose = rng.uniform(0.3, 1), np.exp(rng.uniform(*np.log((4, 500))))
+            level = 2.2 - contrast * seen if mode == "BF" else 0.25 + contrast * seen
+            noisy = rng.poisson(dose * level.clip(0)).astype(np.float32)
+            yield SimpleNamespace(noisy=noisy, columns=truth), mode
+
+
+def draw_lattice(vectors, spacing, turn, second):
+    """Positions and heights of a lattice that fills the frame, (n, 3)."""
+    (first, other), cell = vectors
+    rotation = [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
+    i, j = (k.ravel() for k in np.mgrid[-60:60, -60:60])
+    parts = []
+    for (u, v), height in zip(cell, (1, second), strict=False):
+        places = np.outer(i + u, first) + np.outer(j + v, other)
+        parts.append(np.column_stack([places, np.full(len(places), height)]))
+    columns = np.concatenate(parts)
+    columns[:, :2] = columns[:, :2] @ rotation * spacing + np.array(SHAPE) / 2
+    inside = (columns[:, :2] > -20) & (columns[:, :2] < np.array(SHAPE) + 20)
+    return columns[inside.all(axis=1)]
+
+
+def draw_lobes(rng):
+    """A probe with strong lobes, in one of four cases a round one."""
+    if rng.random() < 0.25:
+        return Probe()
+    return Probe(
+        lobes=rng.uniform(0.15, 0.45),
+        fold=int(rng.integers(1, 4)),
+        lobe_distance=rng.uniform(1.2, 2.6),
+        lobe_angle=rng.uniform(0, 2 * np.pi),
+        tail=rng.uniform(0, 0.3),
+        tail_width=2.2,
+    )
 
 
 def run_network(frame, mode, model):
@@ -111,7 +178,8 @@ def ways(frame, mode, model, methods):
         return
     enhanced, dots = run_network(frame, mode, model)
     found, evidence = find_evidence(enhanced, frame, mode, dots)
-    for missing in ((), ("raw",), ("probability",), ("raw", "probability")):
+    raw = ("raw", "peaked")
+    for missing in ((), raw, ("probability",), (*raw, "probability")):
         if evidence and ("probability" in evidence or "probability" not in missing):
             yield (
                 "network",
@@ -123,7 +191,9 @@ def ways(frame, mode, model, methods):
 def fit(model, per_seed, methods):
     """Fit and write the constants."""
     designs, answers, signs = {}, {}, {}
-    for scene, mode in scenes(FIT_SEEDS, per_seed, modes_of(model, methods)):
+    modes = modes_of(model, methods)
+    every = chain(scenes(FIT_SEEDS, per_seed, modes), bridges(FIT_SEEDS, modes))
+    for scene, mode in every:
         for method, found, evidence in ways(scene.noisy, mode, model, methods):
             if len(found.fit) == 0:
                 continue

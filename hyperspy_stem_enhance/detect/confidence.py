@@ -14,7 +14,16 @@ import numpy as np
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
-EVIDENCE = ("raw", "enhanced", "probability", "misfit", "height", "apart", "spacing")
+EVIDENCE = (
+    "raw",
+    "enhanced",
+    "probability",
+    "peaked",
+    "misfit",
+    "height",
+    "apart",
+    "spacing",
+)
 """What may be known of a candidate, see :func:`describe_evidence`."""
 
 _LONE = 0.1  # lone columns of a frame that filters are expected to see
@@ -24,6 +33,7 @@ _LIMITS = {
     "raw": (-4.0, 12.0),
     "enhanced": (-4.0, 12.0),
     "probability": (-6.0, 6.0),
+    "peaked": (-6.0, 0.0),
     "misfit": (-3.5, 0.0),
     "height": (-4.5, 1.0),
     "apart": (0.5, 5.0),
@@ -32,7 +42,13 @@ _LIMITS = {
 
 
 def describe_evidence(
-    fit, width, strong, raw_rate=None, enhanced_rate=None, probability=None
+    fit,
+    width,
+    strong,
+    raw_rate=None,
+    enhanced_rate=None,
+    probability=None,
+    peaked=None,
 ):
     """Numbers that the confidence follows from.
 
@@ -49,6 +65,8 @@ def describe_evidence(
         raw and in the enhanced image: :func:`.significance.measure_false_rate`.
     probability : numpy.ndarray, shape (n,), optional
         What the network gives for a column at each candidate.
+    peaked : numpy.ndarray, shape (n,), optional
+        From :func:`.curvature.measure_peaks`, in the raw image.
 
     Returns
     -------
@@ -58,7 +76,8 @@ def describe_evidence(
         height, ``height`` of the height over the strong ones; ``apart``,
         the distance to the nearest higher candidate in widths, tells parts
         of one column from two; ``spacing`` is the logarithm of the same
-        over what it usually is. Those that are not given are missing.
+        over what it usually is. ``peaked`` is taken as it is. Those that are not
+        given are missing.
     """
     tiny = 1e-300
     evidence = {
@@ -72,6 +91,8 @@ def describe_evidence(
     if probability is not None:
         odds = np.clip(probability, 1e-6, 1 - 1e-6)
         evidence["probability"] = np.log(odds / (1 - odds))
+    if peaked is not None:
+        evidence["peaked"] = peaked
     return {name: np.clip(evidence[name], *_LIMITS[name]) for name in _order(evidence)}
 
 
@@ -120,9 +141,12 @@ def calibrated_confidence(evidence, method, constants):
     -------
     numpy.ndarray of float64, shape (n,)
     """
-    if " ".join(_order(evidence)) not in constants:
-        # Constants that were fitted without what only some networks tell
-        evidence = {k: v for k, v in evidence.items() if k != "probability"}
+    # Constants that were fitted without what only some of the evidence tells
+    for missing in ((), ("peaked",), ("probability",), ("peaked", "probability")):
+        names = [name for name in _order(evidence) if name not in missing]
+        if " ".join(names) in constants:
+            break
+    evidence = {name: evidence[name] for name in names}
     weights = constants[" ".join(_order(evidence))]
     confidence = expit(design_matrix(evidence)[0] @ weights)
     return np.minimum(confidence, noise_limit(evidence, method))

@@ -22,6 +22,7 @@ from .candidates import (
 )
 from .classical import show_columns
 from .confidence import describe_distances, describe_evidence
+from .curvature import measure_peaks
 from .peaks import estimate_width
 from .refine import GaussianFit, render_gaussians
 from .refinement import REFINED_NAMES, refine_positions
@@ -154,6 +155,7 @@ def _find_evidence(enhanced, raw, probability):
         known["raw_rate"] = _rate_in_lattices(
             _false_rate(seen, fit, width, left), fit, width
         )
+        known["peaked"] = measure_peaks(raw, left, fit, width)
     if probability is not None:
         known["probability"] = _read_near(probability, fit)
     evidence = describe_evidence(fit, width, strong, **known)
