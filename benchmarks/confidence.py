@@ -234,7 +234,7 @@ def modes_of(model, methods):
 def fit_logistic(terms, real, weights, signs):
     """Constants with the highest likelihood whose signs make sense."""
     spread = terms.std(axis=0)
-    same = spread < 1e-9  # evidence that is the same for all tells nothing
+    same = spread < 0.02  # evidence that is the same for nearly all tells nothing
     spread[same] = 1.0
     scaled, weights = terms / spread, weights / weights.sum()
 

@@ -1,15 +1,17 @@
 """Whether the raw image has a maximum where a column is said to be.
 
 Between columns that are not round, and along fringes, images have bridges: maxima
-across them, and none along them. A column is a maximum in every direction, but for
-the foot of a brighter one. Equal places of a lattice have equal curvatures, so
-that those of like candidates nearby are averaged.
+across them, and none along them. A column is a maximum in every direction. Equal
+places of a lattice have equal curvatures, so that those of like candidates nearby
+are averaged. Columns that merge are flat in directions that differ from one to the
+next, fringes in the same one all over.
 """
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
+from .candidates import strong_height
 from .significance import fill_missing
 
 _BLUR = 0.7  # widths: narrower than the column, and noise is averaged
@@ -19,6 +21,9 @@ _LIKE, _NEAREST, _FACTOR = 12, 40, 1.5
 # have none along them, bridges a negative one, and 98 of 100 simulated columns, where
 # noise does not hide it, more than that
 _LEAST = 0.35
+# Widths: strong columns that are usually nearer merge in the blurred image; strong
+# ones are above this part of their height
+_MERGED, _STRONG = 2.8, 0.5
 
 
 def measure_peaks(raw, residual, fit, width):
@@ -39,8 +44,10 @@ def measure_peaks(raw, residual, fit, width):
     -------
     numpy.ndarray of float64, shape (n,)
         Smallest of the curvatures of all directions minus a third of that of the
-        Gaussian, averaged over like candidates nearby, in SDs of its noise: negative
-        where the image has a saddle, a ridge or a minimum.
+        Gaussian, or of their mean if that is less, averaged over like candidates
+        nearby, in SDs of its noise: negative where the image has a saddle, a ridge or
+        a minimum. If strong columns are usually so near to each other that they
+        merge, only a ridge of one direction all over.
 
     Notes
     -----
@@ -70,12 +77,31 @@ def measure_peaks(raw, residual, fit, width):
     expected = 2 * expected * (1 - np.exp(-(step**2) / (2 * variance)))
 
     near, share = _like_candidates(fit)
-    average = lambda values: (share * values[near]).sum(axis=1)  # noqa: E731
-    uneven = average(turned[0] ** 2 + turned[1] ** 2) - noise[1] ** 2 - noise[2] ** 2
-    least = -average(mean) - np.sqrt(np.maximum(uneven, 0))
+
+    def average(values):
+        return (share * values[near]).sum(axis=1)
+
+    mean = -average(mean)
+    if _usual_distance(fit) < _MERGED * width:
+        mean = np.maximum(mean, 0)
+        uneven = average(turned[0]) ** 2 + average(turned[1]) ** 2
+    else:
+        uneven = average(turned[0] ** 2 + turned[1] ** 2)
+        uneven = np.maximum(uneven - noise[1] ** 2 - noise[2] ** 2, 0)
+    least = mean - np.sqrt(uneven)
+    wanted = _LEAST * np.clip(mean, 0, average(expected))
     sd = noise[0] * np.sqrt((share**2).sum(axis=1))
-    excess = least - _LEAST * average(expected)
+    excess = least - wanted
     return excess / np.maximum(sd, 1e-6 * np.abs(expected).max(initial=1e-300))
+
+
+def _usual_distance(fit):
+    """Median distance of strong columns that are neighbours; infinite for one."""
+    strong = fit.height > _STRONG * strong_height(fit.height)
+    if strong.sum() < 2:
+        return np.inf
+    points = np.stack([fit.y, fit.x], axis=1)[strong]
+    return float(np.median(cKDTree(points).query(points, k=2)[0][:, 1]))
 
 
 def _sampled(image, fit, step):
