@@ -48,7 +48,8 @@ def test_more_evidence_is_more_confidence(fit, method):
     for rate in (10.0, 0.8, 0.01, 1e-5):
         rates = np.full(5, rate)
         enhanced = rates if method == "network" else None
-        evidence = describe_evidence(fit, 2.0, 1.0, rates, enhanced)
+        peaked = np.zeros(5) if method == "network" else None
+        evidence = describe_evidence(fit, 2.0, 1.0, rates, enhanced, peaked=peaked)
         confidence.append(calibrated_confidence(evidence, method, constants)[0])
     assert confidence == sorted(confidence)
     assert confidence[0] == 0
@@ -61,11 +62,39 @@ def test_networks_with_and_without_dots(fit):
     rates = np.full(5, 1e-4)
     for raw in (None, rates):
         for dots in (None, np.full(5, 0.8)):
-            evidence = describe_evidence(fit, 2.0, 1.0, raw, rates, dots)
+            peaked = None if raw is None else np.zeros(5)
+            evidence = describe_evidence(fit, 2.0, 1.0, raw, rates, dots, peaked)
             confidence = calibrated_confidence(
                 evidence, "network", registry.constants("confidence")
             )
             assert np.all((confidence > 0) & (confidence < 1))
+
+
+def test_what_is_no_maximum_is_believed_less(fit):
+    rates, dots = np.full(5, 1e-4), np.full(5, 0.8)
+    constants = registry.constants("confidence")
+    confidence = []
+    for peaked in (3.0, 0.0, -2.0, -6.0, -50.0):
+        evidence = describe_evidence(
+            fit, 2.0, 1.0, rates, rates, dots, np.full(5, peaked)
+        )
+        confidence.append(calibrated_confidence(evidence, "network", constants)[0])
+    assert confidence == sorted(confidence, reverse=True)
+    odds = np.array(confidence) / (1 - np.array(confidence))
+    assert odds[0] == odds[1] > 10 * odds[3]
+    assert odds[3] == odds[4]
+
+
+def test_constants_of_less_evidence_are_used_without_the_rest(fit):
+    rates, dots = np.full(5, 1e-4), np.full(5, 0.8)
+    full = describe_evidence(fit, 2.0, 1.0, rates, rates, dots, np.full(5, -3.0))
+    for missing in (("peaked",), ("probability",), ("peaked", "probability")):
+        less = {name: v for name, v in full.items() if name not in missing}
+        constants = {" ".join(less): np.ones(design_matrix(less)[0].shape[1])}
+        np.testing.assert_array_equal(
+            calibrated_confidence(full, "network", constants),
+            calibrated_confidence(less, "network", constants),
+        )
 
 
 def test_design(fit):
