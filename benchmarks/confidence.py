@@ -5,11 +5,11 @@
     python benchmarks/confidence.py reliability [--methods network] [--model NAME]
 
 `fit` simulates images of every arrangement with random probes (seeds 1 to 20), and
-of dense lattices with strong lobes and fringes,
-finds candidates, matches them with the truth, and writes the constants of the
-logistic regression to the registry of the model, for each of its modes: that of the
-package, or of the folder ``HSE_MODELS``. Those of filters alone are written to
-``detect/confidence.json`` of the package.
+of dense lattices with strong lobes and of fringes, finds candidates, matches them
+with the truth, and writes the constants of the logistic regression to the registry
+of the model, for each of its modes: that of the package, or of the folder
+``HSE_MODELS``. Those of filters alone are written to ``detect/confidence.json`` of
+the package.
 `reliability` shows, on a seed that chose nothing, the share of real columns
 against the confidence that they were given.
 """
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from probes import draw_lattice
 from scipy.optimize import minimize
 from scipy.special import expit
 
@@ -101,17 +102,20 @@ def bridges(seeds, modes=SCANNED):
     """
     rows, columns = np.indices(SHAPE)
     for seed in seeds:
-        for index, vectors in enumerate((*LATTICES, None)):
+        for index, lattice in enumerate((*LATTICES, None)):
             rng = np.random.default_rng([seed, index, 73])
             mode = modes[(seed + index) % len(modes)]
             sigma, turn = rng.uniform(2.2, 5), rng.uniform(0, np.pi)
             spacing = sigma * rng.uniform(4.2, 8)
             truth = np.zeros((0, 4))
-            if vectors is None:
+            if lattice is None:
                 along = rows * np.cos(turn) + columns * np.sin(turn)
                 seen = 0.5 + 0.5 * np.cos(2 * np.pi * along / spacing)
             else:
-                truth = draw_lattice(vectors, spacing, turn, rng.uniform(0.2, 1))
+                vectors, cell = lattice
+                heights = (1, rng.uniform(0.2, 1))
+                cell = [(u, v, h) for (u, v), h in zip(cell, heights, strict=False)]
+                truth = draw_lattice(np.multiply(vectors, spacing), cell, turn)
                 truth = np.column_stack([truth, np.full(len(truth), sigma)])
                 ideal = render_columns(truth[:, :2], truth[:, 2], truth[:, 3], SHAPE)
                 seen = draw_lobes(rng).apply(ideal, sigma)
@@ -119,21 +123,6 @@ def bridges(seeds, modes=SCANNED):
             level = 2.2 - contrast * seen if mode == "BF" else 0.25 + contrast * seen
             noisy = rng.poisson(dose * level.clip(0)).astype(np.float32)
             yield Bridges(noisy, truth), mode
-
-
-def draw_lattice(vectors, spacing, turn, second):
-    """Positions and heights of a lattice that fills the frame, (n, 3)."""
-    (first, other), cell = vectors
-    rotation = [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
-    i, j = (k.ravel() for k in np.mgrid[-60:60, -60:60])
-    parts = []
-    for (u, v), height in zip(cell, (1, second), strict=False):
-        places = np.outer(i + u, first) + np.outer(j + v, other)
-        parts.append(np.column_stack([places, np.full(len(places), height)]))
-    columns = np.concatenate(parts)
-    columns[:, :2] = columns[:, :2] @ rotation * spacing + np.array(SHAPE) / 2
-    inside = (columns[:, :2] > -20) & (columns[:, :2] < np.array(SHAPE) + 20)
-    return columns[inside.all(axis=1)]
 
 
 def draw_lobes(rng):
@@ -199,12 +188,15 @@ def fit(model, per_seed, methods):
     """Fit and write the constants."""
     designs, answers, signs = {}, {}, {}
     modes = modes_of(model, methods)
-    every = chain(scenes(FIT_SEEDS, per_seed, modes), bridges(FIT_SEEDS, modes))
+    every = scenes(FIT_SEEDS, per_seed, modes)
+    if "network" in methods:
+        every = chain(every, bridges(FIT_SEEDS, modes))
     for scene, mode in every:
-        for method, found, evidence in ways(scene.noisy, mode, model, methods):
-            # Nothing but the raw image tells a bridge from a column
-            unknown = isinstance(scene, Bridges) and "peaked" not in evidence
-            if len(found.fit) == 0 or unknown:
+        # Nothing but the raw image beside a network's tells a bridge from a column
+        bridged = isinstance(scene, Bridges)
+        tried = ("network",) if bridged else methods
+        for method, found, evidence in ways(scene.noisy, mode, model, tried):
+            if len(found.fit) == 0 or (bridged and "peaked" not in evidence):
                 continue
             key = method, " ".join(evidence)
             terms, signs[key] = design_matrix(evidence)

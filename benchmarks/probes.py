@@ -54,12 +54,14 @@ LATTICES = {
 DOSES = (8, 40, 400)
 
 
-def draw_lattice(name, turn):
-    """Positions and heights of a lattice that fills the frame."""
-    vectors, cell = LATTICES[name]
+def draw_lattice(vectors, cell, turn):
+    """Positions and heights of a lattice that fills the frame, (n, 3).
+
+    `vectors` in pixels, in `cell` the places (in parts of them) and the heights.
+    """
     rotation = [[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]
     vectors = np.array(vectors, float) @ rotation
-    i, j = (k.ravel() for k in np.mgrid[-40:40, -40:40])
+    i, j = (k.ravel() for k in np.mgrid[-60:60, -60:60])
     parts = [
         np.column_stack(
             [np.stack([i + u, j + v], 1) @ vectors, np.full(len(i), height)]
@@ -87,7 +89,7 @@ def measure_lattices(model, _):
             for probe_name, probe in PROBES.items():
                 for number, dose in enumerate(DOSES):
                     rng = np.random.default_rng([SEED, number])
-                    columns = draw_lattice(lattice, rng.uniform(0, np.pi))
+                    columns = draw_lattice(*LATTICES[lattice], rng.uniform(0, np.pi))
                     sigmas = np.full(len(columns), SIGMA)
                     ideal = render_columns(
                         columns[:, :2], columns[:, 2], sigmas, (SIDE, SIDE)

@@ -147,7 +147,7 @@ def calibrated_confidence(evidence, method, constants):
         if " ".join(names) in constants:
             break
     evidence = {name: evidence[name] for name in names}
-    weights = constants[" ".join(_order(evidence))]
+    weights = constants[" ".join(names)]
     confidence = expit(design_matrix(evidence)[0] @ weights)
     return np.minimum(confidence, noise_limit(evidence, method))
 

@@ -91,8 +91,9 @@ def measure_peaks(raw, residual, fit, width):
     least = mean - np.sqrt(uneven)
     wanted = _LEAST * np.clip(mean, 0, average(expected))
     sd = noise[0] * np.sqrt((share**2).sum(axis=1))
-    excess = least - wanted
-    return excess / np.maximum(sd, 1e-6 * np.abs(expected).max(initial=1e-300))
+    return (least - wanted) / np.maximum(
+        sd, 1e-6 * np.abs(expected).max(initial=1e-300)
+    )
 
 
 def _usual_distance(fit):
